@@ -1,0 +1,57 @@
+/* options: one table: the command line, [uwsgi] and [regent] of the emperor's ini, --help, the list in the man page and the
+ * checks are all drawn from it. It parses and checks; it opens nothing but the inis it is told to read, and acts on nothing. */
+#ifndef REGENT_OPTIONS_H
+#define REGENT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+struct options_list { char **items; size_t n; };	/* items[n] is NULL always */
+
+struct options {
+	/* the Emperor's (names as uWSGI spells them) */
+	struct options_list emperor;		/* monitors, in order */
+	uint32_t emperor_freq;			/* s, 3: only where we must scan */
+	bool emperor_nofollow, emperor_tyrant, emperor_tyrant_nofollow, emperor_no_blacklist, emperor_graceful_shutdown;
+	uint32_t emperor_required_heartbeat;	/* s, 30 */
+	uint32_t emperor_curse_tolerance;	/* s, 30 */
+	uint32_t emperor_throttle;		/* ms, 1000 */
+	uint32_t emperor_max_throttle;		/* s, 180 */
+	struct options_list emperor_extra_extension;	/* with their dot */
+	char *emperor_wrapper;			/* execed instead of the binary */
+	struct options_list vassals_inherit_before, vassals_include_before, vassals_set, vassals_inherit, vassals_include;
+	/* common ones that an emperor's ini carries */
+	char *uid, *gid;			/* as given; resolved below */
+	uid_t uid_number; gid_t gid_number;	/* IDENTITY_NONE when not given */
+	char *pidfile, *logto, *log_syslog;	/* log_syslog: "" when given without argument */
+	char *daemonize;			/* log file, or NULL */
+	bool log_date, strict;
+	uint32_t reload_mercy;			/* s, 30: after TERM */
+	char *binary_path;			/* "uwsgi" (looked up on PATH) */
+	/* ours */
+	char *run_directory;			/* /run/regent */
+	char *control_socket;			/* run_directory/control.sock */
+	struct options_list control_allow;	/* "USER|@GROUP VERB[,VERB] [GLOB]" each, syntax checked */
+	char *ruler_user;			/* "regent" */
+	uint32_t ruler_patience;		/* ms, 10000; given in s, decimals allowed */
+	uint32_t max_starting;			/* 2 x CPUs; 0: no limit */
+	uint32_t start_patience, start_timeout, ready_for;	/* ms: 30000, 120000, 1000; given in s, decimals allowed */
+	struct options_list vassal_users;	/* as root with neither uid nor tyrant: who may be named by an ini; empty: anyone but root */
+	bool vassals_as_root;
+	/* what to do */
+	bool check, help, version;
+};
+
+/* Defaults, then argv, then the inis it names, in order; then checks. 0; or a positive exit status (2) after ONE clear line on
+ * err naming the option. Warnings (unknown key in an ini, option without meaning for an emperor) go to err, one line
+ * each, prefixed "regent: ". With --strict an unknown key is status 2. help and version print nothing here. */
+int options_parse(int argc, char **argv, FILE *err, struct options **ret);
+struct options *options_free(struct options *o);
+
+void options_help(FILE *out);			/* --help, from the table */
+void options_mdoc(FILE *out);			/* the man page's list, from the table: `regent --mdoc-options` */
+
+#endif

@@ -1,0 +1,20 @@
+/* ini: reads uWSGI's ini dialect from an open file, key by key, with line numbers. inih parses; what uWSGI does
+ * otherwise is put right here. It resolves nothing (no placeholders, no include) and never opens a file by name. */
+#ifndef REGENT_VASSAL_INI_H
+#define REGENT_VASSAL_INI_H
+
+#include <stddef.h>
+
+/* A larger file is refused, not read: no ini that a person wrote comes near it. */
+#define INI_SIZE_MAX (4UL * 1024 * 1024)
+
+/* Called for every `key = value`, in order, sections may come back. value is "" where there is no '='.
+ * Strings live until the callback returns. Return 0, or a negative errno that ends the reading. */
+typedef int (*ini_callback)(void *data, const char *section, const char *key, const char *value, unsigned line);
+
+/* fd: a regular file (else -EINVAL; opened O_NONBLOCK by the caller), read from offset 0 with pread, position untouched.
+ * 0, or negative errno: -EFBIG beyond INI_SIZE_MAX, -EBADMSG when a line cannot be a setting (*error_line says which),
+ * -ENOMEM, what pread gave, what the callback returned. *hash (may be NULL) is util_hash() of the content. */
+int ini_read_fd(int fd, ini_callback cb, void *data, unsigned *error_line, unsigned long long *hash);
+
+#endif

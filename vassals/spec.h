@@ -1,0 +1,50 @@
+/* spec: what a vassal should be, as far as a supervisor must know: read from its ini, once for each version of it.
+ * uWSGI itself remains the judge of everything else. What cannot be resolved is said (unsure), never guessed. */
+#ifndef REGENT_VASSAL_SPEC_H
+#define REGENT_VASSAL_SPEC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Which byte tells that a generation of this vassal is up. emperor-facts: byte 5 never comes from cheap or
+ * router-only vassals; a sub-Emperor says 17 only. */
+enum spec_signal {
+	SPEC_SIGNAL_ACCEPTING,	/* 5 */
+	SPEC_SIGNAL_SPAWNED,	/* 1: cheap = true, or only routers */
+	SPEC_SIGNAL_LOYAL,	/* 17: emperor = ... */
+	SPEC_SIGNAL_UNSURE,	/* not an ini, or not resolvable: 5 or 17 if they come, 1 must do */
+};
+
+enum spec_protocol { SPEC_PROBE_NONE, SPEC_PROBE_UWSGI, SPEC_PROBE_HTTP };
+
+struct spec {
+	enum spec_signal signal;
+	bool has_app;			/* module, wsgi-file, ... : a python app is expected to load */
+	bool need_app;			/* uWSGI itself exits 22 when no app loads */
+	char *logger;			/* file that its words go to (logger = file:, logto, daemonize), or NULL: our pipe */
+	enum spec_protocol probe;	/* how a request can reach it */
+	char *probe_address;		/* "/path", "127.0.0.1:3031", "[::1]:80"; NULL with SPEC_PROBE_NONE */
+	char *health;			/* [regent] health = /path, or NULL */
+	char *health_host;		/* [regent] health-host, or NULL */
+	uint32_t ready_for_ms;		/* [regent] ready-for; UINT32_MAX when not set */
+	uint32_t start_timeout_ms;	/* [regent] start-timeout; UINT32_MAX when not set */
+	char *uid, *gid;		/* as the ini says (name or number), or NULL; NULL where unresolved */
+	char *unsure;			/* why something is not resolved ("line 7: include"), or NULL */
+	unsigned long long hash;	/* of the content */
+	/* Warnings for a person (`regent --check`): one a line, "FILE:LINE: text"; NULL if none. */
+	char *warnings;
+};
+
+/* fd: the open config (regular file); name: the vassal's name, whose extension tells the format. Formats other than ini
+ * give an unsure spec and 0. 0 or negative errno as ini_read_fd(), with *error_line; *ret is untouched then. */
+int spec_read(const char *name, int fd, struct spec **ret, unsigned *error_line);
+struct spec *spec_free(struct spec *spec);	/* NULL is fine; returns NULL */
+
+/* Extension rules of the Emperor: .ini .xml .yml .yaml .js .json, shorter than 255. extra: NULL-terminated list of
+ * further extensions (with their dot), or NULL. */
+bool spec_name_valid(const char *name, char *const *extra);
+/* "--ini", "--xml", "--yaml", "--json", or "--config" for an extra extension. Never NULL for a valid name. */
+const char *spec_name_option(const char *name, char *const *extra);
+
+#endif
