@@ -1,0 +1,214 @@
+#include "vassals/vassal.h"
+
+#include <string.h>
+
+#include "vassals/vassal_moves.h"
+
+/* Every state without a process, and every state with one that is alive and heeds its wire. */
+#define WITHOUT_PROCESS \
+	[VASSAL_CHANGED] = cell_start_now, [VASSAL_RELOAD] = cell_start_now, [VASSAL_RESTART] = cell_start_now, \
+	[VASSAL_START] = cell_start_now, [VASSAL_STOP] = cell_unwant_idle, [VASSAL_REMOVED] = cell_unwant_idle
+#define ALIVE \
+	[VASSAL_STOP] = cell_unwant_running, [VASSAL_REMOVED] = cell_unwant_running, [VASSAL_EXITED] = cell_exited, \
+	[VASSAL_WIRE_EOF] = cell_curse, [VASSAL_HEARTBEAT_LOST] = cell_heartbeat_lost
+/* ... and is on its way out. */
+#define DYING \
+	[VASSAL_CHANGED] = cell_note, [VASSAL_RELOAD] = cell_note, [VASSAL_RESTART] = cell_note, [VASSAL_START] = cell_note, \
+	[VASSAL_STOP] = cell_unwant, [VASSAL_REMOVED] = cell_unwant, [VASSAL_EXITED] = cell_exited
+
+/* An empty cell: the event means nothing in that state. */
+static const vassal_cell table[VASSAL_STATES][VASSAL_EVENTS] = {
+	[VASSAL_QUEUED] = { WITHOUT_PROCESS, [VASSAL_ADMITTED] = cell_spawn },
+	[VASSAL_SPAWNING] = {
+		[VASSAL_CHANGED] = cell_note, [VASSAL_RELOAD] = cell_note, [VASSAL_RESTART] = cell_note,
+		[VASSAL_STOP] = cell_unwant, [VASSAL_REMOVED] = cell_unwant, [VASSAL_STARTED] = cell_started,
+		[VASSAL_SPAWN_FAILED] = cell_spawn_failed, [VASSAL_EXITED] = cell_exited,
+		[VASSAL_PATIENCE_OVER] = cell_patience_over,
+	},
+	[VASSAL_STARTING] = {
+		ALIVE, [VASSAL_CHANGED] = cell_note_starting, [VASSAL_RELOAD] = cell_note_starting,
+		[VASSAL_RESTART] = cell_restart_starting, [VASSAL_UP] = cell_up, [VASSAL_PATIENCE_OVER] = cell_patience_over,
+		[VASSAL_START_TIMEOUT] = cell_start_timeout,
+	},
+	[VASSAL_SETTLING] = {
+		ALIVE, [VASSAL_CHANGED] = cell_note_settling, [VASSAL_RELOAD] = cell_note_settling, [VASSAL_RESTART] = cell_restart,
+		[VASSAL_UP] = cell_up_again, [VASSAL_SETTLED] = cell_settled, [VASSAL_PROBE_OK] = cell_probe_ok,
+		[VASSAL_PROBE_FAILED] = cell_probe_failed, [VASSAL_PROBE_TIMEOUT] = cell_probe_timeout,
+		[VASSAL_START_TIMEOUT] = cell_settling_timeout,
+	},
+	[VASSAL_READY] = {
+		ALIVE, [VASSAL_CHANGED] = cell_reload, [VASSAL_RELOAD] = cell_reload, [VASSAL_RESTART] = cell_restart,
+	},
+	[VASSAL_BROKEN] = {
+		ALIVE, [VASSAL_CHANGED] = cell_reload, [VASSAL_RELOAD] = cell_reload, [VASSAL_RESTART] = cell_restart,
+	},
+	[VASSAL_RELOAD_QUEUED] = { ALIVE, [VASSAL_RESTART] = cell_restart, [VASSAL_ADMITTED] = cell_send_reload },
+	[VASSAL_RELOADING] = {
+		ALIVE, [VASSAL_CHANGED] = cell_note, [VASSAL_RELOAD] = cell_note, [VASSAL_RESTART] = cell_restart,
+		[VASSAL_UP] = cell_up, [VASSAL_SETTLED] = cell_up, [VASSAL_PATIENCE_OVER] = cell_patience_over,
+		[VASSAL_START_TIMEOUT] = cell_start_timeout,
+	},
+	[VASSAL_STOPPING] = { DYING, [VASSAL_SETTLED] = cell_send_stop, [VASSAL_MERCY_OVER] = cell_mercy_over },
+	[VASSAL_CURSED] = {
+		[VASSAL_CHANGED] = cell_note_cursed, [VASSAL_RELOAD] = cell_note_cursed, [VASSAL_RESTART] = cell_note_cursed,
+		[VASSAL_START] = cell_note_cursed, [VASSAL_STOP] = cell_unwant_cursed, [VASSAL_REMOVED] = cell_unwant_cursed,
+		[VASSAL_EXITED] = cell_exited, [VASSAL_MERCY_OVER] = cell_mercy_over,
+	},
+	[VASSAL_KILLING] = { DYING },
+	[VASSAL_BLACKLISTED] = { WITHOUT_PROCESS, [VASSAL_BACKOFF_OVER] = cell_respawn },
+	[VASSAL_EXILED] = { WITHOUT_PROCESS },
+	[VASSAL_STOPPED] = { WITHOUT_PROCESS },
+	[VASSAL_GONE] = { [VASSAL_CHANGED] = cell_start_now },
+};
+
+static const enum vassal_event timer_event[VASSAL_TIMERS] = {
+	[VASSAL_T_GRACE] = VASSAL_REMOVED, [VASSAL_T_PATIENCE] = VASSAL_PATIENCE_OVER,
+	[VASSAL_T_START] = VASSAL_START_TIMEOUT, [VASSAL_T_SETTLE] = VASSAL_SETTLED,
+	[VASSAL_T_PROBE] = VASSAL_PROBE_TIMEOUT, [VASSAL_T_MERCY] = VASSAL_MERCY_OVER,
+	[VASSAL_T_BACKOFF] = VASSAL_BACKOFF_OVER, [VASSAL_T_HEARTBEAT] = VASSAL_HEARTBEAT_LOST,
+};
+
+/* ---- the door */
+
+static void dispatch(struct step *s, enum vassal_event event)
+{
+	struct vassal_input in = *s->in;
+	in.event = event;
+	struct step inner = { s->v, s->rules, &in, s->out };
+	vassal_cell h = table[s->v->state][event];
+	if (h)
+		h(&inner);
+	else if (event == VASSAL_ADMITTED)
+		cell_give_back(&inner);	/* it left the queue in the meantime */
+}
+
+static bool heeds_wire(const struct vassal *v)
+{
+	return vassal_has_process(v) && v->state != VASSAL_STOPPING && v->state != VASSAL_CURSED && v->state != VASSAL_KILLING;
+}
+
+/* The bytes of the wire, emperor-facts: each may come twice after the ruler's death, so each must be idempotent. */
+static void take_byte(struct step *s, int byte)
+{
+	struct vassal *v = s->v;
+	enum spec_signal signal = s->rules->signal;
+	if (!heeds_wire(v))
+		return;
+	bool up = (byte == 5 && signal != SPEC_SIGNAL_LOYAL) || (byte == 1 && signal == SPEC_SIGNAL_SPAWNED) ||
+		  (byte == 17 && (signal == SPEC_SIGNAL_LOYAL || signal == SPEC_SIGNAL_UNSURE));
+	if (byte == 1)
+		v->spawned = 1;
+	if (byte == 17)
+		v->loyal = 1;
+	if (byte == 17 && v->state == VASSAL_SETTLING)
+		return;		/* each worker says it once; it is no respawn */
+	if (byte == 26)
+		move_arm(s, VASSAL_T_HEARTBEAT, s->rules->heartbeat);
+	if (byte == 22 && v->state != VASSAL_SPAWNING) {
+		if (v->pending == VASSAL_CLASS_NONE)
+			v->pending = VASSAL_CLASS_RESPAWN;
+		move_stop(s);
+	}
+	if (up) {
+		v->up_byte = (uint8_t)byte;
+		dispatch(s, VASSAL_UP);
+	}
+}
+
+static void take_timer(struct step *s)
+{
+	enum vassal_timer due = VASSAL_TIMERS;
+	for (int t = 0; t < VASSAL_TIMERS; t++) {
+		uint64_t at = s->v->deadline[t];
+		if (at != 0 && at <= s->in->now && (due == VASSAL_TIMERS || at < s->v->deadline[due]))
+			due = (enum vassal_timer)t;
+	}
+	if (due == VASSAL_TIMERS)
+		return;
+	move_disarm(s, due);
+	dispatch(s, timer_event[due]);
+}
+
+/* Only a config that is there again can revive what is going. */
+static bool is_vain(const struct vassal *v, enum vassal_event event)
+{
+	return v->wanted == VASSAL_WANTED_GONE &&
+	       (event == VASSAL_RELOAD || event == VASSAL_RESTART || event == VASSAL_START);
+}
+
+void vassal_handle(struct vassal *v, const struct vassal_rules *rules, const struct vassal_input *in,
+		   struct vassal_actions *actions)
+{
+	struct step s = { v, rules, in, actions };
+	actions->n = 0;
+	if (is_vain(v, in->event)) {
+		move_emit(&s, VASSAL_ACT_CANCEL, VASSAL_WHY_REMOVED);
+		return;
+	}
+	if (in->event == VASSAL_MISSING) {
+		if (v->wanted != VASSAL_WANTED_GONE && v->deadline[VASSAL_T_GRACE] == 0)
+			move_arm(&s, VASSAL_T_GRACE, VASSAL_GRACE_NS);
+	} else if (in->event == VASSAL_BYTE) {
+		take_byte(&s, (int)in->arg);
+	} else if (in->event == VASSAL_NO_APP) {
+		v->no_app = vassal_has_process(v);
+	} else if (in->event == VASSAL_TIMER) {
+		take_timer(&s);
+	} else {
+		if (in->event == VASSAL_PRESENT || in->event == VASSAL_CHANGED)
+			move_disarm(&s, VASSAL_T_GRACE);
+		dispatch(&s, in->event);
+	}
+}
+
+void vassal_init(struct vassal *v, uint64_t now)
+{
+	memset(v, 0, sizeof *v);
+	v->wanted = VASSAL_WANTED_GONE;
+	v->state = VASSAL_GONE;
+	v->pending = VASSAL_CLASS_NONE;
+	v->last_status = -1;
+	v->since = now;
+}
+
+uint32_t vassal_ticket(const struct vassal *v, enum vassal_event request)
+{
+	if (request == VASSAL_STOP)
+		return 0;
+	if (request == VASSAL_START && heeds_wire(v))
+		return v->cycle;
+	return v->cycle + 1;
+}
+
+uint64_t vassal_deadline(const struct vassal *v)
+{
+	uint64_t first = 0;
+	for (int t = 0; t < VASSAL_TIMERS; t++)
+		if (v->deadline[t] != 0 && (first == 0 || v->deadline[t] < first))
+			first = v->deadline[t];
+	return first;
+}
+
+bool vassal_has_process(const struct vassal *v)
+{
+	return v->generation != 0;
+}
+
+void vassal_adopt(struct vassal *v, const struct vassal_rules *rules, bool has_process, pid_t pid, uint64_t now,
+		  struct vassal_actions *actions)
+{
+	struct vassal_input in = { .event = VASSAL_EXITED, .now = now, .arg = pid };
+	struct step s = { v, rules, &in, actions };
+	actions->n = 0;
+	if (v->state == VASSAL_SPAWNING && has_process) {
+		cell_started(&s);
+	} else if (vassal_has_process(v) && !has_process) {
+		move_ended(&s);	/* the keeper never got, or has lost, what the record speaks of */
+	} else if (v->state == VASSAL_QUEUED || v->state == VASSAL_RELOAD_QUEUED) {
+		move_emit(&s, VASSAL_ACT_ASK, v->pending == VASSAL_CLASS_NONE ? VASSAL_CLASS_RESPAWN : v->pending);
+	} else if (v->state == VASSAL_KILLING) {
+		move_emit(&s, VASSAL_ACT_KILL, 0);
+	} else if (v->probing) {
+		move_emit(&s, VASSAL_ACT_PROBE, 0);
+	}
+}
