@@ -13,8 +13,13 @@
 typedef int (*ini_callback)(void *data, const char *section, const char *key, const char *value, unsigned line);
 
 /* fd: a regular file (else -EINVAL; opened O_NONBLOCK by the caller), read from offset 0 with pread, position untouched.
- * 0, or negative errno: -EFBIG beyond INI_SIZE_MAX, -EBADMSG when a line cannot be a setting (*error_line says which),
- * -ENOMEM, what pread gave, what the callback returned. *hash (may be NULL) is util_hash() of the content. */
+ * 0, or negative errno: -EFBIG beyond INI_SIZE_MAX, -EBADMSG when a line cannot be a setting (it holds a NUL), -ENOMEM,
+ * what pread gave, what the callback returned; *error_line is the line of -EBADMSG and of the callback's.
+ * A line that uWSGI glues to the one before (a lone '%' ends that) has the number of the first.
+ * *hash (may be NULL) is util_hash() of the content. */
 int ini_read_fd(int fd, ini_callback cb, void *data, unsigned *error_line, unsigned long long *hash);
+
+/* Only the hash, whatever the content is. Errors as above, save -EBADMSG. */
+int ini_hash_fd(int fd, unsigned long long *hash);
 
 #endif
