@@ -174,7 +174,6 @@ static void set_dialect(void)
 	ini_allow_inline_comments = false;
 	ini_allow_bom = false;
 	ini_allow_no_value = true;
-	ini_stop_on_first_error = true;
 	ini_use_stack = false;
 	ini_allow_realloc = true;
 	ini_max_line = 2 * (int)INI_SIZE_MAX + 16;

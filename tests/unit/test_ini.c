@@ -76,6 +76,7 @@ static void test_sections(void **state)
 	expect("a = 1\n\n[uwsgi]\nb = 2\n", "4 uwsgi|b|2\n");
 	expect("\xef\xbb\xbf[uwsgi]\na = 1\n", "");
 	expect("\xef\xbb\xbf[uwsgi]\na = 1\n[x]\nb = 1\n", "4 x|b|1\n");
+	expect("[uwsgi]\n\xef\xbb\xbfxa = 1\n", "2 uwsgi|\xef\xbb\xbfxa|1\n");
 	expect("[uwsgi] ; c\na=1\n[uwsgii\nb=2\n[\nc=3\n[]\nd=4\n", "2 uwsgi] ; |a|1\n4 uwsgi|b|2\n6 |c|3\n8 |d|4\n");
 	expect("[a.section.name.longer.than.the.forty.nine.characters.inih.keeps]\nk = v\n",
 	       "2 a.section.name.longer.than.the.forty.nine.characters.inih.keeps|k|v\n");
