@@ -1,0 +1,2 @@
+"""Fails at import, with a traceback that names the reason."""
+raise RuntimeError("the settings are gone")
