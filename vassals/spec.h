@@ -7,13 +7,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Which byte tells that a generation of this vassal is up. emperor-facts: byte 5 never comes from cheap or
- * router-only vassals; a sub-Emperor says 17 only. */
+/* Which byte tells that a generation of this vassal is up. Byte 5 comes only where workers accept: never from a cheap
+ * vassal, without workers, or without a socket of theirs (routers with backends, crons, daemons, even beside an app:
+ * tried). A sub-Emperor says 17. */
 enum spec_signal {
 	SPEC_SIGNAL_ACCEPTING,	/* 5 */
-	SPEC_SIGNAL_SPAWNED,	/* 1: cheap = true, or only routers */
+	SPEC_SIGNAL_SPAWNED,	/* 1: cheap = true, no workers, or nothing they accept on */
 	SPEC_SIGNAL_LOYAL,	/* 17: emperor = ... */
-	SPEC_SIGNAL_UNSURE,	/* not an ini, or not resolvable: 5 or 17 if they come, 1 must do */
+	SPEC_SIGNAL_UNSURE,	/* not an ini, or what decides it is not resolvable: 5 or 17 if they come, 1 must do */
 };
 
 enum spec_protocol { SPEC_PROBE_NONE, SPEC_PROBE_UWSGI, SPEC_PROBE_HTTP };
@@ -22,7 +23,9 @@ struct spec {
 	enum spec_signal signal;
 	bool has_app;			/* module, wsgi-file, ... : a python app is expected to load */
 	bool need_app;			/* uWSGI itself exits 22 when no app loads */
-	char *logger;			/* file that its words go to (logger = file:, logto, daemonize), or NULL: our pipe */
+	/* Where its words go instead of our pipe, or NULL: a file (logger = file:, logto, daemonize), or what logger says
+	 * ("syslog:local0"). A path is as the ini says, maybe relative. */
+	char *logger;
 	enum spec_protocol probe;	/* how a request can reach it */
 	char *probe_address;		/* "/path", "127.0.0.1:3031", "[::1]:80"; NULL with SPEC_PROBE_NONE */
 	char *health;			/* [regent] health = /path, or NULL */
@@ -30,7 +33,7 @@ struct spec {
 	uint32_t ready_for_ms;		/* [regent] ready-for; UINT32_MAX when not set */
 	uint32_t start_timeout_ms;	/* [regent] start-timeout; UINT32_MAX when not set */
 	char *uid, *gid;		/* as the ini says (name or number), or NULL; NULL where unresolved */
-	char *unsure;			/* why something is not resolved ("line 7: include"), or NULL */
+	char *unsure;			/* why something is not resolved ("line 7: include"; the first such), or NULL */
 	unsigned long long hash;	/* of the content */
 	/* Warnings for a person (`regent --check`): one a line, "FILE:LINE: text"; NULL if none. */
 	char *warnings;

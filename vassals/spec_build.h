@@ -1,0 +1,38 @@
+/* spec_build: what is known of a vassal while its ini is read, shared by the files that read it: spec.c (the whole),
+ * spec_uwsgi.c (the section [uwsgi]) and spec_own.c (the section [regent]). Nobody else's. */
+#ifndef REGENT_VASSAL_SPEC_BUILD_H
+#define REGENT_VASSAL_SPEC_BUILD_H
+
+#include "vassals/spec.h"
+#include "vassals/spec_value.h"
+
+struct spec_build {
+	struct spec *spec;
+	struct spec_values values;
+	unsigned line;			/* of the setting at hand */
+	bool incomplete;		/* settings may come that we do not see */
+	bool in_block, in_section;
+	bool cheap, cheap_unsure;
+	bool no_workers, workers_unsure;
+	bool emperor, busy, socket, http, http_backend, abstract, protocol_unsure;
+	char *logto, *protocol;
+	/* The first socket a probe could use, of either sort, and which sort came first. */
+	char *plain, *fixed;
+	enum spec_protocol fixed_protocol;
+	bool plain_first;
+	unsigned warnings;
+};
+
+/* All return 0 or a negative errno. */
+int spec_take_uwsgi(struct spec_build *b, const char *name, const char *raw);
+int spec_take_own(struct spec_build *b, const char *name, const char *value);
+
+/* Frees what was there; value may be NULL. */
+int spec_set_text(char **text, const char *value);
+/* A value of this line could not be resolved; the first is kept. */
+int spec_unsure(struct spec_build *b, const char *what);
+/* As above, and worse: any setting may come that we do not see. */
+int spec_incomplete(struct spec_build *b, const char *what);
+int spec_warn(struct spec_build *b, const char *text, const char *detail, const char *end);
+
+#endif

@@ -1,0 +1,181 @@
+#include "vassals/spec_build.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "vassals/spec_keys.h"
+#include "vassals/spec_probe.h"
+#include "vassals/util.h"
+
+/* uWSGI: anything else is true, and so is nothing. */
+static bool is_true(const char *value)
+{
+	return strcasecmp(value, "false") != 0 && strcasecmp(value, "off") != 0 && strcasecmp(value, "no") != 0 &&
+	       strcmp(value, "0") != 0;
+}
+
+/* A logger with an id ("errors file:/x") gets only what log-route sends it; stdio is our pipe. */
+static int take_logger(struct spec_build *b, const char *prefix, const char *value)
+{
+	size_t id = strspn(value, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789");
+	if (!prefix[0] && value[id] == ' ')
+		return 0;
+	if (!prefix[0] && (strcmp(value, "stdio") == 0 || strncmp(value, "stdio:", 6) == 0))
+		return 0;
+	if (b->spec->logger)
+		return 0;
+	if (!prefix[0] && strncmp(value, "file:", 5) == 0)
+		return spec_set_text(&b->spec->logger, value + 5);
+	if (asprintf(&b->spec->logger, "%s%s%s", prefix, prefix[0] && value[0] ? ":" : "", value) < 0) {
+		b->spec->logger = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static int take_socket(struct spec_build *b, enum spec_key key, const char *value)
+{
+	b->socket = true;
+	char **slot = key == SPEC_KEY_SOCKET ? &b->plain : &b->fixed;
+	if (!value || key == SPEC_KEY_OTHER_SOCKET || *slot)
+		return 0;
+	int err = spec_probe_address(value, slot);
+	if (err == -EADDRNOTAVAIL)
+		return 0;
+	if (err < 0)
+		return err;
+	if (key == SPEC_KEY_SOCKET)
+		b->plain_first = !b->fixed;
+	else
+		b->fixed_protocol = key == SPEC_KEY_HTTP_SOCKET ? SPEC_PROBE_HTTP : SPEC_PROBE_UWSGI;
+	return 0;
+}
+
+/* Booleans and presence. value NULL: not resolved. */
+static int take_flag(struct spec_build *b, enum spec_key key, const char *value)
+{
+	bool on = value && is_true(value);
+	if (key == SPEC_KEY_CHEAP) {
+		b->cheap = on;
+		b->cheap_unsure = !value;
+	} else if (key == SPEC_KEY_WORKERS) {
+		b->no_workers = value && strtol(value, NULL, 10) == 0;
+		b->workers_unsure = !value;
+	} else if (key == SPEC_KEY_NEED_APP) {
+		b->spec->need_app = on;
+	} else if (key == SPEC_KEY_ABSTRACT) {
+		b->abstract = !value || on;
+	}
+	return 0;
+}
+
+static int take_setting(struct spec_build *b, enum spec_key key, const char *value)
+{
+	switch (key) {
+	case SPEC_KEY_CHEAP: case SPEC_KEY_WORKERS: case SPEC_KEY_NEED_APP: case SPEC_KEY_ABSTRACT:
+		return take_flag(b, key, value);
+	case SPEC_KEY_EMPEROR:
+		b->emperor = true;
+		return 0;
+	case SPEC_KEY_APP:
+		b->spec->has_app = true;
+		return 0;
+	case SPEC_KEY_SOCKET: case SPEC_KEY_UWSGI_SOCKET: case SPEC_KEY_HTTP_SOCKET: case SPEC_KEY_OTHER_SOCKET:
+		return take_socket(b, key, value);
+	case SPEC_KEY_PROTOCOL:
+		b->protocol_unsure = !value;
+		return spec_set_text(&b->protocol, value);
+	case SPEC_KEY_HTTP:
+		b->http = true;
+		return 0;
+	case SPEC_KEY_HTTP_BACKEND:
+		b->http_backend = true;
+		return 0;
+	case SPEC_KEY_BUSY:
+		b->busy = true;
+		return 0;
+	case SPEC_KEY_LOGGER:
+		return value ? take_logger(b, "", value) : 0;
+	case SPEC_KEY_LOG_SYSLOG:
+		return take_logger(b, "syslog", value ? value : "");
+	case SPEC_KEY_LOG_SOCKET:
+		return take_logger(b, "socket", value ? value : "");
+	case SPEC_KEY_LOGTO:
+		return spec_set_text(&b->logto, value);
+	case SPEC_KEY_UID:
+		return spec_set_text(&b->spec->uid, value);
+	case SPEC_KEY_GID:
+		return spec_set_text(&b->spec->gid, value);
+	case SPEC_KEY_NONE: case SPEC_KEY_SET: case SPEC_KEY_PLACEHOLDER: case SPEC_KEY_ELSEWHERE: case SPEC_KEY_BLOCK:
+	case SPEC_KEY_END:
+		break;
+	}
+	return 0;
+}
+
+/* Its value is not needed, only that it is there. */
+static bool by_presence(enum spec_key key)
+{
+	return key == SPEC_KEY_NONE || key == SPEC_KEY_APP || key == SPEC_KEY_EMPEROR || key == SPEC_KEY_HTTP ||
+	       key == SPEC_KEY_HTTP_BACKEND || key == SPEC_KEY_BUSY || key == SPEC_KEY_OTHER_SOCKET;
+}
+
+/* After something we did not read, an earlier value of any key may exist: nothing more is remembered. */
+static int resolve_and_take(struct spec_build *b, enum spec_key key, const char *name, const char *raw, bool placeholder)
+{
+	CLEANUP_FREE char *value = NULL;
+	int err = spec_value_resolve(&b->values, raw, &value);
+	if (err < 0)
+		return err;
+	if (err == SPEC_VALUE_UNRESOLVED && !placeholder && !by_presence(key)) {
+		err = spec_unsure(b, name);
+		if (err < 0)
+			return err;
+	}
+	err = b->incomplete ? 0 : spec_value_remember(&b->values, name, value);
+	return err < 0 || placeholder ? err : take_setting(b, key, value);
+}
+
+/* `set = key=value` is a setting of its own; one that sets `set` again is nobody's. */
+static int take_set(struct spec_build *b, enum spec_key key, const char *raw)
+{
+	const char *equals = strchr(raw, '=');
+	if (!equals || memchr(raw, '%', (size_t)(equals - raw)))
+		return spec_incomplete(b, "set");
+	CLEANUP_FREE char *name = strndup(raw, (size_t)(equals - raw));
+	if (!name)
+		return -ENOMEM;
+	enum spec_key inner = spec_key_find(name);
+	if (key == SPEC_KEY_PLACEHOLDER)
+		return resolve_and_take(b, SPEC_KEY_NONE, name, equals + 1, true);
+	if (inner >= SPEC_KEY_SET)
+		return spec_incomplete(b, name);
+	return resolve_and_take(b, inner, name, equals + 1, false);
+}
+
+int spec_take_uwsgi(struct spec_build *b, const char *name, const char *raw)
+{
+	enum spec_key key = spec_key_find(name);
+	int err = 0;
+	b->in_section = true;
+	if (strstr(raw, " ;") && !spec_key_is_command(name))
+		err = spec_warn(b, "'", name, "': uWSGI has no comments behind a value: ' ;' and the rest belong to it");
+	if (err < 0)
+		return err;
+	if (strchr(name, '%'))
+		return spec_incomplete(b, name);
+	if (key == SPEC_KEY_END)
+		b->in_block = false;
+	else if (key == SPEC_KEY_BLOCK)
+		b->in_block = true;
+	if (key == SPEC_KEY_BLOCK || key == SPEC_KEY_ELSEWHERE)
+		return spec_incomplete(b, name);
+	if (b->in_block)
+		return 0;
+	if (key == SPEC_KEY_SET || key == SPEC_KEY_PLACEHOLDER)
+		return take_set(b, key, raw);
+	return resolve_and_take(b, key, name, raw, false);
+}
