@@ -22,9 +22,10 @@ struct identity {
 int identity_user(const char *text, uid_t *uid, gid_t *gid);
 int identity_group(const char *text, gid_t *gid);
 
-/* Becomes id: groups, gid, capabilities cleared by the kernel with the uid, uid; then verified with getresuid, getresgid, getgroups and by trying
- * to become root again. Async-signal-safe, allocates nothing. 0 or negative errno: the process must then _exit. An id
- * with uid IDENTITY_NONE does nothing. */
+/* Becomes id: groups, gid, uid (with which the kernel clears the capabilities); then verified with getresuid, getresgid,
+ * getgroups and by trying to become root again. Async-signal-safe, allocates nothing. 0 or negative errno (-EINVAL: no
+ * gid, or too many groups; -EPERM also: it did not hold): the process must then _exit. An id with uid IDENTITY_NONE does
+ * nothing. */
 int identity_drop(const struct identity *id);
 
 #endif
