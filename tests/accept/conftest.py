@@ -131,9 +131,13 @@ def setup(request):
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     regent = _regent(request.config)
     build = (TOP / request.config.getoption("--build")).resolve()
+    fake, kind = build / "tests" / "fake_vassal", request.config.getoption("--supervisor")
+    for needed in (fake, regent if kind == "regent" else pathlib.Path("/usr/bin/uwsgi")):
+        if not needed.exists():
+            pytest.exit(f"{needed} is not there: make accept-{kind} builds what the tests need", 1)
     made = accounts.Accounts()
-    yield types.SimpleNamespace(kind=request.config.getoption("--supervisor"), accounts=made, regent=regent, apps=HERE / "apps",
-                                regentctl=regent.with_name("regentctl"), fake=build / "tests" / "fake_vassal")
+    yield types.SimpleNamespace(kind=kind, accounts=made, regent=regent, apps=HERE / "apps", fake=fake,
+                                regentctl=regent.with_name("regentctl"))
     made.remove()
 
 

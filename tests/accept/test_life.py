@@ -50,9 +50,15 @@ def test_died_loyal_is_not_throttled(court):
     court.wait_start("a.ini", count=6, deadline=2)
 
 
+def gaps(court, name):
+    """Seconds between its starts. (The Emperor's come in pairs: the second of a pair is not throttled.)"""
+    starts = [when / 1e9 for when, _, word in court.history(name) if word == "start"]
+    return [later - sooner for sooner, later in zip(starts, starts[1:])]
+
+
 @pytest.mark.limit(30)
 def test_throttle(new_court):
-    """Who dies at each start waits longer each time; another vassal does not wait for it."""
+    """Who dies at each start waits longer and longer; another vassal, new or old, does not wait for it."""
     court = new_court("--emperor-throttle=100")
     court.fake("bad.ini", "exit-at-start=1")
     court.fake("good.ini")
@@ -60,12 +66,21 @@ def test_throttle(new_court):
     court.wait_start("bad.ini", count=3)
     court.touch("good.ini")
     court.wait_words("good.ini", ["start", "1"], deadline=2)
-    court.wait_start("bad.ini", count=8)
-    starts = [when / 1e9 for when, _, word in court.history("bad.ini") if word == "start"]
-    gaps = [later - sooner for sooner, later in zip(starts, starts[1:])]
-    assert gaps[6] > gaps[3] > 0.1
+    court.wait_start("bad.ini", count=9)
+    waits = gaps(court, "bad.ini")
+    assert max(waits[-3:]) > max(waits[:3])
+    assert max(waits[-3:]) > 0.2
     court.fake("new.ini")
     court.wait_start("new.ini", deadline=2)
+
+
+@pytest.mark.limit(30)
+def test_throttle_has_a_maximum(new_court):
+    """--emperor-max-throttle: the waits do not grow beyond it."""
+    court = new_court("--emperor-throttle=600", "--emperor-max-throttle=1")
+    court.fake("bad.ini", "exit-at-start=1")
+    court.wait_start("bad.ini", count=8, deadline=15)
+    assert 0.3 < max(gaps(court, "bad.ini")) < 2.2
 
 
 def test_no_blacklist(new_court):
