@@ -34,8 +34,11 @@ struct commands_config {
 	pid_t keeper, ruler;
 };
 
+/* Looks up the users and groups of control-allow: may block (name services), so before the loop runs. */
 int commands_new(const struct commands_config *config, struct commands **ret);
-struct commands *commands_free(struct commands *c);
+struct commands *commands_free(struct commands *c);	/* the court may be gone already */
+/* What in control-allow gives nobody anything (no such user, ...), one a line; NULL: nothing. For the log. */
+const char *commands_complaints(const struct commands *c);
 
 /* The court's world passes these on. */
 void commands_answer(struct commands *c, uint64_t waiter, struct court_vassal *cv, const struct court_answer *answer);

@@ -1,0 +1,289 @@
+/* commands_ask: reload, restart, start, stop: what the court is asked, and its answers for one or many vassals made into one. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/commands_inside.h"
+#include "vassals/failure.h"
+
+#define LAST_LINES 100	/* with a failure: a traceback and what led to it */
+
+/* ---- words */
+
+static const char *done_words(enum vassal_event kind)
+{
+	if (kind == VASSAL_STOP)
+		return "stopped: it is gone";
+	if (kind == VASSAL_START)
+		return "started: it accepts requests";
+	if (kind == VASSAL_RESTART)
+		return "restarted: the new code accepts requests";
+	return "reloaded: the new code accepts requests";
+}
+
+/* What happened to one vassal, in words. */
+static void part_text(const struct session *s, const struct part *part, char *buf, size_t size)
+{
+	char reason[256];
+	if (part->instead) {
+		snprintf(buf, size, "%s: %s", part->name, part->instead);
+		return;
+	}
+	if (part->status == STATUS_DONE) {
+		snprintf(buf, size, "%s: %s (%.1f s)", part->name, done_words(s->verb->event), (double)part->took / NSEC_PER_SEC);
+		return;
+	}
+	failure_text(reason, sizeof reason, &part->failure);
+	snprintf(buf, size, "%s: %s failed%s: %s%s%s", part->name, s->verb->name,
+		 part->status == STATUS_FAILED ? ", the old code still serves" : " and the site is down", reason,
+		 part->logger ? "; its words are in " : "", part->logger ? part->logger : "");
+}
+
+static void write_part(const struct session *s, const struct part *part, struct json *j)
+{
+	char text[1024], reason[256];
+	part_text(s, part, text, sizeof text);
+	failure_text(reason, sizeof reason, &part->failure);
+	json_open(j, NULL, '{');
+	json_string(j, "name", part->name);
+	json_int(j, "status", part->status);
+	json_string(j, "verdict", status_word(part->status));
+	json_string(j, "text", text);
+	json_string(j, "stage", failure_stage_name(part->failure.why));
+	json_string(j, "reason", part->instead ? part->instead : reason);
+	json_string(j, "last_lines", part->last_lines);
+	json_string(j, "logger", part->logger);
+	json_unsigned(j, "took_ms", part->took / NSEC_PER_MSEC);
+	json_unsigned(j, "cycle", part->cycle);
+	json_close(j, '}');
+}
+
+static const struct part *worst_part(const struct session *s)
+{
+	const struct part *worst = &s->parts[0];
+	for (size_t i = 1; i < s->n_parts; i++)
+		if (status_worse(worst->status, s->parts[i].status) != worst->status)
+			worst = &s->parts[i];
+	return worst;
+}
+
+static void open_summary(const struct session *s, struct json *j)
+{
+	char text[1024];
+	size_t done = 0;
+	if (s->n_parts == 0) {
+		session_open_result(j, STATUS_DONE, "no vassal to %s", s->verb->name);
+		return;
+	}
+	const struct part *worst = worst_part(s);
+	for (size_t i = 0; i < s->n_parts; i++)
+		done += s->parts[i].status == STATUS_DONE;
+	part_text(s, worst, text, sizeof text);
+	if (s->n_parts == 1)
+		session_open_result(j, worst->status, "%s", text);
+	else if (done == s->n_parts)
+		session_open_result(j, STATUS_DONE, "%s: all %zu done", s->verb->name, done);
+	else
+		session_open_result(j, worst->status, "%s: %zu of %zu done; %s", s->verb->name, done, s->n_parts, text);
+}
+
+static void end_if_settled(struct session *s)
+{
+	CLEANUP_JSON struct json j = { 0 };
+	if (s->n_open > 0 || s->kind != SESSION_ASKS)
+		return;
+	open_summary(s, &j);
+	json_open(&j, "vassals", '[');
+	for (size_t i = 0; i < s->n_parts; i++)
+		write_part(s, &s->parts[i], &j);
+	json_close(&j, ']');
+	session_close_result(s, &j);
+}
+
+/* ---- the court's news */
+
+static struct part *open_part(const struct session *s, const struct court_vassal *cv)
+{
+	for (size_t i = 0; i < s->n_parts; i++)
+		if (s->parts[i].cv == cv && !s->parts[i].settled)
+			return &s->parts[i];
+	return NULL;
+}
+
+static void settle(struct session *s, struct part *part)
+{
+	part->settled = true;
+	part->cv = NULL;
+	s->n_open--;
+	end_if_settled(s);
+}
+
+static void say_accepted(struct session *s, struct part *part, const uint8_t id[COURT_ID_SIZE])
+{
+	char text[2 * COURT_ID_SIZE + 1];
+	CLEANUP_JSON struct json j = { 0 };
+	if (part->told)
+		return;
+	part->told = true;
+	words_write_id(id, text);
+	json_open(&j, NULL, '{');
+	json_string(&j, "accepted", part->name);
+	json_string(&j, "id", text);
+	json_close(&j, '}');
+	session_say(s, &j);
+}
+
+static void keep_words(struct session *s, struct part *part, struct court_vassal *cv)
+{
+	struct commands_host *host = &s->commands->config.host;
+	if (cv->spec && cv->spec->logger)
+		part->logger = strdup(cv->spec->logger);
+	part->last_lines = host->tail(host->data, cv, LAST_LINES, true);
+}
+
+void ask_answer(struct session *s, struct court_vassal *cv, const struct court_answer *answer)
+{
+	struct part *part = open_part(s, cv);
+	if (!part)
+		return;
+	say_accepted(s, part, s->id);
+	part->status = (enum status)answer->verdict;
+	part->failure = answer->failure;
+	part->took = answer->took;
+	part->cycle = cv->v.cycle;
+	if (part->status != STATUS_DONE)
+		keep_words(s, part, cv);
+	settle(s, part);
+}
+
+void ask_transition(struct session *s, struct court_vassal *cv, const char *from, const char *cause)
+{
+	struct part *part = open_part(s, cv);
+	if (!part || !part->asked)
+		return;
+	say_accepted(s, part, s->id);
+	say_progress(s, cv, from, cause);
+}
+
+/* The court answers before it lets go; this is for an answer that never came, whatever the reason. */
+void ask_gone(struct session *s, struct court_vassal *cv)
+{
+	struct part *part = open_part(s, cv);
+	if (!part)
+		return;
+	part->status = s->verb->event == VASSAL_STOP ? STATUS_DONE : STATUS_DOWN;
+	part->failure = (struct vassal_failure){ .why = part->status == STATUS_DONE ? VASSAL_WHY_NONE : VASSAL_WHY_REMOVED };
+	settle(s, part);
+}
+
+/* ---- asking */
+
+static struct part *part_add(struct session *s, const char *name)
+{
+	struct part *grown = s->parts;
+	if ((s->n_parts & (s->n_parts - 1)) == 0)	/* 0, 1, 2, 4, ... are the sizes at which it is full */
+		grown = realloc(s->parts, (s->n_parts ? 2 * s->n_parts : 1) * sizeof *grown);
+	char *copy = strdup(name);
+	if (grown)
+		s->parts = grown;
+	if (!grown || !copy) {
+		free(copy);
+		return NULL;
+	}
+	struct part *part = &grown[s->n_parts++];
+	*part = (struct part){ .name = copy };
+	return part;
+}
+
+static int add_vassal(struct session *s, struct court_vassal *cv)
+{
+	struct part *part = open_part(s, cv) ? NULL : part_add(s, cv->name);
+	if (!part)
+		return open_part(s, cv) ? 0 : -ENOMEM;	/* named twice: asked once */
+	part->cv = cv;
+	s->n_open++;
+	return 0;
+}
+
+static int add_refused(struct session *s, const char *name, enum status status)
+{
+	struct part *part = part_add(s, name);
+	if (!part)
+		return -ENOMEM;
+	part->settled = true;
+	part->status = status;
+	part->instead = status == STATUS_UNKNOWN ? "no such vassal" : "not allowed";
+	return 0;
+}
+
+static int add_names(struct session *s, const struct args *args)
+{
+	int r = 0;
+	for (size_t i = 0; i < args->n && r == 0; i++) {
+		struct court_vassal *cv = NULL;
+		enum status status = name_find(s, args->names[i], &cv);
+		if (status == STATUS_USAGE) {
+			name_end_ambiguous(s, args->names[i]);	/* nothing is done at all */
+			return 0;
+		}
+		r = status == STATUS_DONE ? add_vassal(s, cv) : add_refused(s, args->names[i], status);
+	}
+	return r;
+}
+
+/* --all: of those the peer may; what was stopped or is going stays so, unless it is to be started. */
+static int add_all(struct session *s)
+{
+	int r = 0;
+	for (struct court_vassal *cv = court_first(s->commands->config.court); cv && r == 0; cv = court_next(cv)) {
+		bool meant = cv->v.wanted == VASSAL_WANTED_RUN || (cv->v.wanted == VASSAL_WANTED_STOP && s->verb->event == VASSAL_START);
+		if (meant && rights_may(s, s->verb, cv))
+			r = add_vassal(s, cv);
+	}
+	if (!rights_may_some(s, s->verb))
+		session_end(s, STATUS_NOT_ALLOWED, "not allowed: %s --all", s->verb->name);
+	return r;
+}
+
+static void ask(struct session *s, size_t i)
+{
+	struct court *court = s->commands->config.court;
+	struct part *part = &s->parts[i];
+	if (!part->cv)
+		return;
+	part->asked = true;
+	int r = court_request(court, part->cv, s->verb->event, s->id, s->peer.uid, s->token);
+	if (r == 0) {
+		say_accepted(s, part, s->id);
+		return;
+	}
+	part->status = STATUS_TIMEOUT;
+	part->instead = r == -EBUSY ? "not accepted: too many requests for it are under way" : "not accepted: out of memory";
+	settle(s, part);
+}
+
+static int choose_id(struct session *s, const struct args *args)
+{
+	if (!(args->given & OPTION_ID))
+		return words_random_id(s->id);
+	memcpy(s->id, args->id, sizeof s->id);
+	return 0;
+}
+
+void verb_ask(struct session *s, const struct args *args)
+{
+	s->kind = SESSION_ASKS;
+	int r = choose_id(s, args);
+	if (r == 0)
+		r = (args->given & OPTION_ALL) ? add_all(s) : add_names(s, args);
+	if (r < 0) {
+		session_end(s, STATUS_TIMEOUT, "nothing was done: %s", strerror(-r));
+		return;
+	}
+	if (s->kind != SESSION_ASKS)
+		return;		/* refused as a whole */
+	for (size_t i = 0; i < s->n_parts; i++)
+		ask(s, i);
+	end_if_settled(s);
+}
