@@ -60,19 +60,30 @@ static int vassal_new(struct court *c, const char *name, struct court_vassal **r
 
 void court_rules(const struct court *c, const struct court_vassal *cv, struct vassal_rules *rules)
 {
+	const struct court_gate *gate = &cv->gate;
 	*rules = c->config.rules;
-	const struct spec *spec = cv->spec;
-	if (!spec)
+	if (!gate->known)
 		return;
-	rules->signal = spec->signal;
-	rules->probe_strict = spec->health != NULL;
+	rules->signal = (enum spec_signal)gate->signal;
+	rules->probe_strict = gate->probe_strict;
+	rules->probe = gate->probe;
+	if (gate->ready_for_ms != UINT32_MAX)
+		rules->ready_for = gate->ready_for_ms * NSEC_PER_MSEC;
+	if (gate->start_timeout_ms != UINT32_MAX)
+		rules->start_timeout = gate->start_timeout_ms * NSEC_PER_MSEC;
+}
+
+static struct court_gate gate_of(const struct spec *spec)
+{
+	if (!spec)
+		return (struct court_gate){ 0 };
 	/* With its words in our pipe uWSGI tells us itself that no app was loaded; elsewhere one request must. */
-	rules->probe = spec->probe != SPEC_PROBE_NONE &&
-		       (spec->health || (spec->has_app && !spec->need_app && spec->logger));
-	if (spec->ready_for_ms != UINT32_MAX)
-		rules->ready_for = spec->ready_for_ms * NSEC_PER_MSEC;
-	if (spec->start_timeout_ms != UINT32_MAX)
-		rules->start_timeout = spec->start_timeout_ms * NSEC_PER_MSEC;
+	bool asks = spec->health || (spec->has_app && !spec->need_app && spec->logger);
+	return (struct court_gate){
+		.known = 1, .signal = (uint8_t)spec->signal, .probe = spec->probe != SPEC_PROBE_NONE && asks,
+		.probe_strict = spec->health != NULL, .ready_for_ms = spec->ready_for_ms,
+		.start_timeout_ms = spec->start_timeout_ms,
+	};
 }
 
 /* ---- carrying out */
@@ -204,8 +215,8 @@ static struct court_vassal *of_node(struct admission_node *n)
 static void pump(struct court *c)
 {
 	struct admission_node *n;
-	if (c->pumping)
-		return;
+	if (c->pumping || c->dissolved)
+		return;		/* who is to go needs no start */
 	c->pumping = true;
 	while ((n = admission_next(&c->admission)) != NULL) {
 		struct vassal_input in = { .event = VASSAL_ADMITTED, .new_generation = c->next_generation };
@@ -222,6 +233,12 @@ void court_feed(struct court *c, struct court_vassal *cv, struct vassal_input *i
 }
 
 /* ---- configs */
+
+static void feed_event(struct court *c, struct court_vassal *cv, enum vassal_event event, int64_t arg)
+{
+	struct vassal_input in = { .event = event, .arg = arg, .class = VASSAL_CLASS_DEPLOY };
+	court_feed(c, cv, &in);
+}
 
 static bool print_differs(const struct court_fingerprint *a, const struct court_fingerprint *b)
 {
@@ -244,6 +261,10 @@ int court_seen(struct court *c, const char *name, uint16_t monitor, const struct
 	}
 	bool differs = court_differs(c, name, print);
 	struct court_vassal *cv = court_find(c, name);
+	bool is_new = !cv;	/* what changed while no ruler ruled is a deploy, first listing or not */
+	/* In tyrant mode a reload would go on as the old owner. */
+	bool new_owner = cv && cv->v.wanted == VASSAL_WANTED_RUN &&
+			 (cv->print.uid != print->uid || cv->print.gid != print->gid);
 	if (!cv) {
 		int r = vassal_new(c, name, &cv);
 		if (r < 0) {
@@ -253,21 +274,29 @@ int court_seen(struct court *c, const char *name, uint16_t monitor, const struct
 	}
 	spec_free(cv->spec);
 	cv->spec = spec;
+	cv->gate = gate_of(spec);
 	cv->print = *print;
 	cv->monitor = monitor;
 	cv->seen = 1;
+	if (new_owner)
+		feed_event(c, cv, VASSAL_PRESENT, 0);	/* a restart ends no grace */
 	struct vassal_input in = {
-		.event = differs ? VASSAL_CHANGED : VASSAL_PRESENT,
-		.class = booting ? VASSAL_CLASS_BOOT : VASSAL_CLASS_DEPLOY,
+		.event = new_owner ? VASSAL_RESTART : differs ? VASSAL_CHANGED : VASSAL_PRESENT,
+		.class = booting && is_new ? VASSAL_CLASS_BOOT : VASSAL_CLASS_DEPLOY,
 	};
 	court_feed(c, cv, &in);
 	return 0;
 }
 
-static void feed_event(struct court *c, struct court_vassal *cv, enum vassal_event event, int64_t arg)
+int court_expect(struct court *c, const char *name, struct court_vassal **ret)
 {
-	struct vassal_input in = { .event = event, .arg = arg, .class = VASSAL_CLASS_DEPLOY };
-	court_feed(c, cv, &in);
+	return vassal_new(c, name, ret);
+}
+
+void court_present(struct court *c, struct court_vassal *cv)
+{
+	cv->seen = 1;
+	feed_event(c, cv, VASSAL_PRESENT, 0);
 }
 
 void court_missing(struct court *c, const char *name)
@@ -285,10 +314,11 @@ void court_sweep(struct court *c)
 			feed_event(c, cv, VASSAL_MISSING, 0);
 }
 
-void court_dissolve(struct court *c)
+void court_dissolve(struct court *c, uint64_t mercy)
 {
 	struct court_vassal *cv, *next;
 	c->dissolved = true;
+	c->config.rules.mercy = mercy;
 	HASH_ITER(by_name, c->by_name, cv, next)
 		feed_event(c, cv, VASSAL_REMOVED, 0);
 }
@@ -343,8 +373,7 @@ bool court_probed(struct court *c, uint64_t generation, int status)
 	struct court_vassal *cv = court_find_generation(c, generation);
 	if (!cv)
 		return false;
-	bool strict = cv->spec && cv->spec->health;
-	bool ok = strict ? status >= 200 && status < 400 : status > 0;
+	bool ok = cv->gate.probe_strict ? status >= 200 && status < 400 : status > 0;
 	feed_event(c, cv, ok ? VASSAL_PROBE_OK : VASSAL_PROBE_FAILED, status);
 	return true;
 }
@@ -375,6 +404,12 @@ void court_reload_all(struct court *c)
 
 /* ---- a new ruler */
 
+void court_number_from(struct court *c, uint64_t newest)
+{
+	if (newest >= c->next_generation)
+		c->next_generation = newest + 1;
+}
+
 int court_adopt_record(struct court *c, const char *name, const void *record, size_t size)
 {
 	struct court_vassal *cv;
@@ -387,8 +422,7 @@ int court_adopt_record(struct court *c, const char *name, const void *record, si
 		return r;
 	}
 	index_generation(c, cv);
-	if (cv->v.generation >= c->next_generation)
-		c->next_generation = cv->v.generation + 1;
+	court_number_from(c, cv->v.generation);
 	if (cv->v.slot)
 		admission_take(&c->admission);
 	return 0;
@@ -397,8 +431,7 @@ int court_adopt_record(struct court *c, const char *name, const void *record, si
 bool court_adopt_generation(struct court *c, uint64_t generation, pid_t pid)
 {
 	struct court_vassal *cv = court_find_generation(c, generation);
-	if (generation >= c->next_generation)
-		c->next_generation = generation + 1;
+	court_number_from(c, generation);
 	if (!cv)
 		return false;
 	cv->adopted_process = 1;

@@ -76,10 +76,18 @@ struct court_request {
 };
 #define COURT_REQUESTS_MAX 32	/* of one vassal, answered ones included: the oldest answered go first */
 
+/* What the rules need of a spec: in the record, since a new ruler rules before it has read a single config. */
+struct court_gate {
+	uint8_t known;			/* a spec said so; else the defaults */
+	uint8_t signal, probe, probe_strict;
+	uint32_t ready_for_ms, start_timeout_ms;	/* UINT32_MAX: the default */
+};
+
 struct court_vassal {
 	struct vassal v;
 	char *name;
 	struct court_fingerprint print;
+	struct court_gate gate;
 	UT_hash_handle by_name, by_generation;
 	struct admission_node node;
 	struct court_request *requests;
@@ -111,10 +119,13 @@ struct court *court_free(struct court *c);	/* orders nothing */
  * 0; -ENOMEM; */
 int court_seen(struct court *c, const char *name, uint16_t monitor, const struct court_fingerprint *print,
 	       struct spec *spec, bool booting);
+/* A vassal that court_seen() will be told of next: so that the world can hang things on it before. 0 or -ENOMEM. */
+int court_expect(struct court *c, const char *name, struct court_vassal **ret);
+void court_present(struct court *c, struct court_vassal *cv);	/* seen, and the same as before */
 bool court_differs(const struct court *c, const char *name, const struct court_fingerprint *print);
 void court_missing(struct court *c, const char *name);
 void court_sweep(struct court *c);		/* after the first listing: who was not seen is missing */
-void court_dissolve(struct court *c);		/* every vassal: removed, without grace */
+void court_dissolve(struct court *c, uint64_t mercy);	/* every vassal: removed, without grace; has mercy (ns) to end */
 
 /* --- the keeper's news. Of a generation that the court does not know: ignored (true: known). */
 bool court_started(struct court *c, uint64_t generation, pid_t pid);
@@ -139,6 +150,7 @@ void court_reload_all(struct court *c);
 /* --- a new ruler: records first, then the generations that the keeper holds, then court_adopted(). Orders nothing before that.
  * -EBADMSG: a record of another version or size (it is dropped, its generation is then unknown: the caller kills it). */
 int court_adopt_record(struct court *c, const char *name, const void *record, size_t size);
+void court_number_from(struct court *c, uint64_t newest);	/* new generations get numbers above this */
 bool court_adopt_generation(struct court *c, uint64_t generation, pid_t pid);
 void court_adopted(struct court *c);
 

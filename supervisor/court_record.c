@@ -5,12 +5,13 @@
 #include "supervisor/court_inside.h"
 
 /* Raised whenever the layout below, or struct vassal, changes: keeper and ruler are one binary, but an upgrade re-executes it. */
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2
 
 struct record {
 	uint32_t version, size;
 	struct vassal v;
 	struct court_fingerprint print;
+	struct court_gate gate;
 	uint16_t monitor;
 	uint16_t n_requests;
 	struct court_request requests[];
@@ -26,6 +27,7 @@ int court_record_write(const struct court_vassal *cv, void **ret, size_t *size)
 	r->size = (uint32_t)need;
 	r->v = cv->v;
 	r->print = cv->print;
+	r->gate = cv->gate;
 	r->monitor = cv->monitor;
 	r->n_requests = cv->n_requests;
 	if (cv->n_requests > 0)
@@ -62,6 +64,7 @@ int court_record_read(struct court_vassal *cv, const void *record, size_t size)
 	}
 	cv->v = head.v;
 	cv->print = head.print;
+	cv->gate = head.gate;
 	cv->monitor = head.monitor;
 	cv->requests = requests;
 	cv->n_requests = (uint8_t)head.n_requests;

@@ -75,4 +75,7 @@ int watch_walk(int inotify_fd, const char *path, struct watch_walk *walk);
  * 0, or -ENOMEM (p is scanned then). */
 int watch_path_walked(struct watch_path *p, const struct watch_walk *walk);
 
+/* The path for which a helper is awaited (denied returned true), by its text as denied got it; NULL: freed meanwhile. O(paths). */
+struct watch_path *watch_path_asked(const struct watch *w, const char *path);
+
 #endif

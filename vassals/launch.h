@@ -29,11 +29,14 @@ struct launch {
 	struct identity identity;
 	int in, out, wire;
 	const sigset_t *mask;		/* the vassal's signal mask */
+	int ignored;			/* the one signal that it starts with ignored (the Emperor's vassals: SIGPIPE); 0: none */
 	struct rlimit nofile;		/* the vassal's, not ours */
 };
 
 struct launched { pid_t pid; int pidfd; enum launch_stage stage; int error; };
 
+/* Once, before anything else is opened: keeps the numbers 3 to LAUNCH_STAGE_FD + 2 for later. 0 or negative errno. */
+int launch_reserve(void);
 /* Once, before the first launch: the child's stack, the descriptor table grown to at most table_size. 0 or negative errno. */
 int launch_prepare(unsigned table_size);
 /* 0 and pid, pidfd (owned by the caller); or negative errno with result->stage set. All signals must be blocked by the caller. */

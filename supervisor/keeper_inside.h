@@ -1,0 +1,49 @@
+/* keeper_inside: what keeper*.c share. keeper.c is its life, keeper_requests.c what the ruler asks of it. */
+#ifndef REGENT_KEEPER_INSIDE_H
+#define REGENT_KEEPER_INSIDE_H
+
+#include <ev.h>
+
+#include "supervisor/holdings.h"
+#include "supervisor/keeper.h"
+#include "supervisor/link.h"
+
+enum keeper_phase {
+	KEEPER_RULING,
+	KEEPER_DISSOLVING,	/* told to end: the ruler stops the vassals */
+	KEEPER_CLOSING,		/* nothing is left: the ruler ends */
+};
+
+#define KEEPER_ERRANDS_MAX 16
+struct keeper_errand { pid_t pid; int pidfd; uint64_t deadline; };
+
+struct keeper {
+	const struct keeper_config *config;
+	struct ev_loop *loop;
+	struct holdings held;
+	enum keeper_phase phase;
+	int null;			/* /dev/null: the vassals' stdin */
+	int signal_fd;
+	ev_io signals, knock;
+	ev_periodic never;		/* makes libev use a timerfd: else it wakes every minute for nothing */
+
+	/* the ruler of the moment */
+	struct link link;
+	ev_io link_read, link_write;
+	ev_timer link_retry;		/* ETOOMANYREFS: writable, yet nothing can be sent */
+	pid_t ruler;			/* 0: none */
+	uint64_t ruler_started;
+	unsigned ruler_deaths;		/* in a row */
+	bool listed;			/* some ruler has said READY */
+	ev_timer pause, patience, knock_again, mercy, watchdog, errand_deadline;
+	struct keeper_errand errands[KEEPER_ERRANDS_MAX];
+	int status;
+};
+
+void keeper_post(struct keeper *k, struct link_message *m);
+void keeper_take(struct keeper *k, struct link_message *m);	/* one request */
+void keeper_ping(struct keeper *k);
+void keeper_end_tree(struct holding *g);
+void keeper_reaped_errand(struct keeper *k, pid_t pid);
+
+#endif

@@ -1,0 +1,368 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "supervisor/errand.h"
+#include "supervisor/keeper_inside.h"
+#include "supervisor/logger.h"
+#include "supervisor/notify.h"
+#include "vassals/launch.h"
+#include "vassals/util.h"
+
+#define WIRE_BYTES (256 * 1024)	/* 278 unread bytes fill the default and block the vassal (tried) */
+#define SPARE_FDS 64		/* kept back from vassals: for a new ruler, errands, logs */
+
+typedef void (*request_handler)(struct keeper *k, struct link_message *m);
+
+static void refuse(const struct link_message *m, const char *why)
+{
+	log_error("keeper: refused %s of %s (generation %llu): %s", link_kind_name(m->kind), m->name ? m->name : "?",
+		  (unsigned long long)m->generation, why);
+}
+
+/* ---- SPAWN */
+
+static void fail(struct keeper *k, const struct link_message *m, unsigned stage, int error)
+{
+	struct link_message answer = { .kind = LINK_FAILED, .generation = m->generation, .arg = stage, .error = error };
+	keeper_post(k, &answer);
+}
+
+struct ends { int wire, vassal_wire, output, vassal_output; };
+
+static void close_ends(struct ends *e)
+{
+	e->wire = util_close(e->wire);
+	e->vassal_wire = util_close(e->vassal_wire);
+	e->output = util_close(e->output);
+	e->vassal_output = util_close(e->vassal_output);
+}
+
+static int make_ends(const struct keeper *k, const struct identity *id, struct ends *e)
+{
+	int pair[2], bytes = WIRE_BYTES;
+	struct rlimit limit;
+	*e = (struct ends){ -1, -1, -1, -1 };
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+		return -errno;
+	e->wire = pair[0];
+	e->vassal_wire = pair[1];
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)pair[1] + SPARE_FDS >= limit.rlim_cur)
+		return -EMFILE;
+	setsockopt(e->vassal_wire, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		return -errno;
+	e->output = pair[0];
+	e->vassal_output = pair[1];
+	/* So that the vassal may open /dev/stderr again. */
+	if (id->uid != IDENTITY_NONE && fchown(e->vassal_output, id->uid, id->gid) < 0)
+		return -errno;
+	(void)k;
+	int r = util_nonblock(e->wire);
+	return r < 0 ? r : util_nonblock(e->output);
+}
+
+static int launch(struct keeper *k, const struct link_message *m, const struct identity *id, struct ends *e,
+		  struct launched *result)
+{
+	struct policy *p = k->config->policy;
+	struct launch what = {
+		.programs = p->programs, .envp = (const char *const *)p->environment, .cwd = p->monitors[m->monitor].cwd,
+		.identity = *id, .in = k->null, .out = e->vassal_output, .wire = e->vassal_wire,
+		.mask = &k->config->vassal_mask, .ignored = SIGPIPE, .nofile = k->config->vassal_nofile,
+	};
+	int r = policy_argv(p, m->name, &what.argv);
+	if (r < 0)
+		return r;
+	return launch_start(&what, result);
+}
+
+static void started(struct keeper *k, const struct link_message *m, struct ends *e, struct launched *result)
+{
+	int r = holdings_add(&k->held, m->generation, m->name, result->pid, result->pidfd, e->wire, e->output);
+	if (r < 0) {	/* out of memory: it must not run unheld */
+		syscall(SYS_pidfd_send_signal, result->pidfd, SIGKILL, NULL, 0);
+		util_close(result->pidfd);
+		fail(k, m, LAUNCH_DESCRIPTORS, -r);
+		return;
+	}
+	struct link_message answer = { .kind = LINK_STARTED, .generation = m->generation, .pid = result->pid,
+				       .fds = { e->wire, e->output }, .n_fds = 2 };
+	e->wire = e->output = -1;
+	keeper_post(k, &answer);
+}
+
+static bool may_spawn(struct keeper *k, const struct link_message *m, struct identity *id)
+{
+	char why[1024];
+	if (m->generation <= k->held.newest) {
+		refuse(m, "its number is not new");
+		return false;
+	}
+	if (holdings_live(&k->held, m->name) > 0) {
+		refuse(m, "a generation of it is alive");
+		return false;
+	}
+	if (policy_identity(k->config->policy, m->monitor, m->name, m->uid, m->gid, id, why, sizeof why) < 0) {
+		logger_once(LOG_ERR, m->name, util_now(), "keeper: refused to start %s: %s", m->name, why);
+		return false;
+	}
+	return true;
+}
+
+static void do_spawn(struct keeper *k, struct link_message *m)
+{
+	struct identity id;
+	struct ends e;
+	struct launched result;
+	int r;
+	if (!may_spawn(k, m, &id)) {
+		fail(k, m, LAUNCH_POLICY, EPERM);
+		return;
+	}
+	k->held.newest = m->generation;
+	r = holdings_record(&k->held, m->name, m->record, m->record_size);
+	if (r == 0)
+		r = make_ends(k, &id, &e);
+	else
+		e = (struct ends){ -1, -1, -1, -1 };
+	if (r < 0) {
+		logger_once(LOG_ERR, m->name, util_now(), "keeper: cannot start %s: %s", m->name, strerror(-r));
+		fail(k, m, LAUNCH_DESCRIPTORS, -r);
+	} else if (launch(k, m, &id, &e, &result) < 0) {
+		logger_once(LOG_ERR, m->name, util_now(), "keeper: cannot start %s: %s: %s%s%s", m->name,
+			    launch_stage_name(result.stage), strerror(result.error), result.stage == LAUNCH_EXEC ? ": " : "",
+			    result.stage == LAUNCH_EXEC ? k->config->policy->programs[0] : "");
+		fail(k, m, result.stage, result.error);
+	} else {
+		started(k, m, &e, &result);
+	}
+	close_ends(&e);
+}
+
+/* ---- what needs a generation of that name */
+
+static struct holding *own_generation(struct keeper *k, const struct link_message *m)
+{
+	struct holding *g = holdings_find(&k->held, m->generation);
+	if (g && (!m->name || strcmp(g->name, m->name) == 0))
+		return g;
+	if (g)
+		refuse(m, "that generation belongs to another vassal");
+	return NULL;
+}
+
+static void keep_record(struct keeper *k, const struct link_message *m)
+{
+	if (m->name && m->record_size > 0 && holdings_record(&k->held, m->name, m->record, m->record_size) < 0)
+		log_error("keeper: no memory for the record of %s", m->name);
+}
+
+static void do_send(struct keeper *k, struct link_message *m)
+{
+	struct holding *g = own_generation(k, m);
+	if (m->arg > 2) {
+		refuse(m, "no byte for a vassal");
+		return;
+	}
+	if (g || !holdings_find(&k->held, m->generation))
+		keep_record(k, m);
+	if (!g || g->ended)
+		return;
+	char byte = (char)m->arg;
+	/* EPIPE: it is dying, its end is on the way. EAGAIN: it has not read 200 bytes, and will not read this one either. */
+	if (send(g->wire, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+		log_warning("keeper: byte %u for %s was not taken: %s", m->arg, g->name, strerror(errno));
+}
+
+/* The group first: while its leader is not reaped, nobody else can have its number. */
+void keeper_end_tree(struct holding *g)
+{
+	if (g->ended)
+		return;
+	kill(-g->pid, SIGKILL);
+	syscall(SYS_pidfd_send_signal, g->pidfd, SIGKILL, NULL, 0);
+}
+
+static void do_kill(struct keeper *k, struct link_message *m)
+{
+	struct holding *g = own_generation(k, m);
+	if (!g)
+		return;
+	keep_record(k, m);
+	keeper_end_tree(g);
+}
+
+static void do_forget(struct keeper *k, struct link_message *m)
+{
+	struct holding *g = own_generation(k, m);
+	if (g && !g->ended) {
+		refuse(m, "it is alive");
+		return;
+	}
+	keep_record(k, m);
+	if (g)
+		holdings_forget(&k->held, g);
+}
+
+static void do_state(struct keeper *k, struct link_message *m)
+{
+	keep_record(k, m);
+}
+
+static void do_drop(struct keeper *k, struct link_message *m)
+{
+	if (holdings_drop(&k->held, m->name) < 0)
+		refuse(m, "a generation of it is alive");
+}
+
+/* ---- ERRAND */
+
+static int prepare_errand(struct keeper *k, const struct link_message *m, struct errand *errand, char *path, size_t size)
+{
+	char why[1024];
+	struct policy *p = k->config->policy;
+	int r = policy_identity(p, m->monitor, m->name, m->uid, m->gid, &errand->identity, why, sizeof why);
+	if (r < 0) {
+		logger_once(LOG_ERR, m->name, util_now(), "keeper: refused to look at %s: %s", m->name, why);
+		return r;
+	}
+	if (m->arg >= ERRAND_KINDS)
+		return -EINVAL;
+	errand->kind = (enum errand_kind)m->arg;
+	errand->target = m->text;
+	errand->inotify = -1;
+	if (errand->kind != ERRAND_LOOK)
+		return 0;
+	if (m->n_fds != 1 || errand_check_inotify(m->fds[0]) < 0) {
+		refuse(m, "its descriptor is no inotify");
+		return -EBADF;
+	}
+	errand->inotify = m->fds[0];
+	errand->target = path;	/* never the ruler's own idea of the path */
+	return policy_path(p, m->monitor, m->name, path, size);
+}
+
+static struct keeper_errand *free_errand(struct keeper *k)
+{
+	for (int i = 0; i < KEEPER_ERRANDS_MAX; i++)
+		if (k->errands[i].pid == 0)
+			return &k->errands[i];
+	return NULL;
+}
+
+static int run_errand(struct keeper *k, const struct link_message *m, int *answer_fd)
+{
+	char path[LINK_TEXT_MAX];
+	struct errand errand;
+	struct keeper_errand *slot = free_errand(k);
+	if (!slot)
+		return -EBUSY;
+	int r = prepare_errand(k, m, &errand, path, sizeof path);
+	if (r == 0)
+		r = errand_start(&errand, &slot->pid, &slot->pidfd, answer_fd);
+	if (r < 0) {
+		slot->pid = 0;
+		return r;
+	}
+	slot->deadline = util_now() + ERRAND_SECONDS * NSEC_PER_SEC;
+	if (!ev_is_active(&k->errand_deadline)) {
+		ev_timer_set(&k->errand_deadline, ERRAND_SECONDS, 0.);
+		ev_timer_start(k->loop, &k->errand_deadline);
+	}
+	return 0;
+}
+
+static void do_errand(struct keeper *k, struct link_message *m)
+{
+	CLEANUP_FD int answer_fd = -1;
+	int r = run_errand(k, m, &answer_fd);
+	struct link_message answer = { .kind = LINK_ERRAND_DONE, .generation = m->generation, .error = -r,
+				       .fds = { answer_fd }, .n_fds = answer_fd >= 0 };
+	keeper_post(k, &answer);
+}
+
+void keeper_reaped_errand(struct keeper *k, pid_t pid)
+{
+	for (int i = 0; i < KEEPER_ERRANDS_MAX; i++) {
+		if (k->errands[i].pid != pid)
+			continue;
+		k->errands[i].pid = 0;
+		k->errands[i].pidfd = util_close(k->errands[i].pidfd);
+	}
+}
+
+/* ---- the rest */
+
+static void do_reopen(struct keeper *k, struct link_message *m)
+{
+	const char *path = k->config->options->logto ? k->config->options->logto : k->config->options->daemonize;
+	(void)m;
+	struct link_message answer = { .kind = LINK_REOPENED };
+	CLEANUP_FD int fd = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0640) : -1;
+	if (path && fd < 0)
+		answer.error = errno;
+	if (fd >= 0) {
+		answer.fds[0] = fd;
+		answer.n_fds = 1;
+		int mine = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (mine >= 0)
+			logger_set_fd(mine);
+	}
+	keeper_post(k, &answer);
+}
+
+static void do_notify(struct keeper *k, struct link_message *m)
+{
+	(void)k;
+	notify_status(m->text);
+}
+
+static void do_ready(struct keeper *k, struct link_message *m)
+{
+	(void)m;
+	k->listed = true;
+	notify_ready();
+}
+
+static void do_pong(struct keeper *k, struct link_message *m)
+{
+	(void)m;
+	ev_timer_stop(k->loop, &k->patience);
+	if (k->config->control >= 0 && !ev_is_active(&k->knock_again) && !ev_is_active(&k->knock))
+		ev_timer_start(k->loop, &k->knock_again);
+	if (ev_is_active(&k->watchdog))
+		notify_alive();
+}
+
+static void do_dissolved(struct keeper *k, struct link_message *m)
+{
+	if (k->phase != KEEPER_DISSOLVING || k->held.by_generation) {
+		refuse(m, "nobody asked for it, or generations are left");
+		return;
+	}
+	k->phase = KEEPER_CLOSING;
+	link_close(&k->link);	/* the ruler sees it and ends; its end is ours */
+	ev_io_stop(k->loop, &k->link_read);
+	ev_io_stop(k->loop, &k->link_write);
+}
+
+static const request_handler handlers[LINK_KINDS] = {
+	[LINK_SPAWN] = do_spawn, [LINK_SEND] = do_send, [LINK_KILL] = do_kill, [LINK_FORGET] = do_forget,
+	[LINK_STATE] = do_state, [LINK_DROP] = do_drop, [LINK_ERRAND] = do_errand, [LINK_REOPEN] = do_reopen,
+	[LINK_NOTIFY] = do_notify, [LINK_READY] = do_ready, [LINK_PONG] = do_pong, [LINK_DISSOLVED] = do_dissolved,
+};
+
+void keeper_take(struct keeper *k, struct link_message *m)
+{
+	request_handler h = handlers[m->kind];
+	if (h)
+		h(k, m);
+	link_close_fds(m);
+}

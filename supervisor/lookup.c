@@ -1,0 +1,218 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "supervisor/logger.h"
+#include "supervisor/ruler_inside.h"
+#include "vassals/identity.h"
+#include "vassals/util.h"
+
+static uint64_t ns_of(const struct timespec *ts)
+{
+	return (uint64_t)ts->tv_sec * NSEC_PER_SEC + (uint64_t)ts->tv_nsec;
+}
+
+/* Everything but the content's hash. The owner matters only where it decides as whom the vassal runs. */
+static void take_print(const struct ruler *r, const struct stat *st, struct court_fingerprint *print)
+{
+	bool owned = r->options->emperor_tyrant && r->start->uid != IDENTITY_NONE;
+	*print = (struct court_fingerprint){
+		.dev = st->st_dev, .inode = st->st_ino, .size = (uint64_t)st->st_size, .mtime_ns = ns_of(&st->st_mtim),
+		.uid = owned ? st->st_uid : 0, .gid = owned ? st->st_gid : 0,
+	};
+}
+
+static bool is_plain(const struct spec *spec)
+{
+	return spec->signal == SPEC_SIGNAL_ACCEPTING && !spec->has_app && !spec->logger && !spec->health && !spec->uid && !spec->gid &&
+	       !spec->unsure && spec->ready_for_ms == UINT32_MAX && spec->start_timeout_ms == UINT32_MAX;
+}
+
+/* Whom the ini asks for; only heeded (by the keeper too) where neither --uid nor tyrant decides. */
+static void take_ids(struct subject *s, const struct spec *spec)
+{
+	gid_t primary = (gid_t)-1;
+	s->uid = IDENTITY_NONE;
+	s->gid = (gid_t)-1;
+	if (!spec || !spec->uid)
+		return;
+	if (identity_user(spec->uid, &s->uid, &primary) < 0) {
+		logger_once(LOG_ERR, s->cv->name, util_now(), "[%s] uid = %s: no such user", s->cv->name, spec->uid);
+		return;
+	}
+	s->gid = primary;
+	if (spec->gid && identity_group(spec->gid, &s->gid) < 0)
+		logger_once(LOG_ERR, s->cv->name, util_now(), "[%s] gid = %s: no such group", s->cv->name, spec->gid);
+}
+
+static void complain(const char *name, int error, unsigned line)
+{
+	if (error == -EBADMSG)
+		logger_once(LOG_ERR, name, util_now(), "[%s] %s:%u: not a setting; uWSGI may see it otherwise", name, name, line);
+	else if (error == -EFBIG)
+		logger_once(LOG_ERR, name, util_now(), "[%s] %s is larger than any ini that regent reads: only started, not understood", name,
+			    name);
+	else
+		logger_once(LOG_ERR, name, util_now(), "[%s] cannot read %s: %s", name, name, strerror(-error));
+}
+
+static void see(struct ruler *r, const char *name, unsigned monitor, int fd, const struct stat *st)
+{
+	struct court_fingerprint print;
+	struct spec *spec = NULL;
+	unsigned line = 0;
+	take_print(r, st, &print);
+	int error = spec_read(name, fd, &spec, &line);
+	if (error < 0)
+		complain(name, error, line);	/* uWSGI is the judge: it is started all the same */
+	if (spec)
+		print.hash = spec->hash;
+	/* The ids must be known before the court can ask the keeper to start it. */
+	struct court_vassal *cv = court_find(r->court, name);
+	if (!cv && court_expect(r->court, name, &cv) < 0) {
+		spec_free(spec);
+		log_error("[%s] no memory", name);
+		return;
+	}
+	struct subject *s = subject_of(r, cv);
+	if (s) {
+		take_ids(s, spec);
+		s->ctime_ns = ns_of(&st->st_ctim);
+	}
+	if (spec && is_plain(spec))
+		spec = spec_free(spec);
+	court_seen(r->court, name, (uint16_t)monitor, &print, spec, r->listing && r->start->first);
+}
+
+/* ---- when only others may look */
+
+struct look { char *name; unsigned monitor; };
+
+static void look_done(struct ruler *r, void *data, const struct errand_answer *answer, int fd)
+{
+	struct look *look = data;
+	struct stat st;
+	if (answer->error == 0 && fstat(fd, &st) == 0)
+		see(r, look->name, look->monitor, fd, &st);
+	else if (answer->error == ENOENT || answer->error == ENOTDIR)
+		court_missing(r->court, look->name);
+	else
+		complain(look->name, answer->error ? -answer->error : -EIO, 0);
+	util_close(fd);
+	free(look->name);
+	free(look);
+}
+
+static void look_as_owner(struct ruler *r, const char *name, unsigned monitor)
+{
+	struct look *look = calloc(1, sizeof *look);
+	struct court_vassal *cv = court_find(r->court, name);
+	int error = look && (look->name = strdup(name)) ? 0 : -ENOMEM;
+	if (error == 0) {
+		look->monitor = monitor;
+		error = ruler_errand(r, ERRAND_LOOK, name, monitor, cv ? cv->world : NULL, name, look_done, look);
+	}
+	if (error == 0)
+		return;
+	complain(name, error, 0);
+	if (look)
+		free(look->name);
+	free(look);
+}
+
+static bool is_same(const struct ruler *r, const char *name, const struct stat *st)
+{
+	struct court_fingerprint print;
+	const struct court_vassal *cv = court_find(r->court, name);
+	const struct subject *s = cv ? cv->world : NULL;
+	if (!s || s->ctime_ns != ns_of(&st->st_ctim))
+		return false;
+	take_print(r, st, &print);
+	print.hash = cv->print.hash;
+	return !court_differs(r->court, name, &print);
+}
+
+static void look(struct ruler *r, const char *name, unsigned monitor, const char *path)
+{
+	struct stat st;
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0 && (errno == EACCES || errno == EPERM)) {
+		look_as_owner(r, name, monitor);
+	} else if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+		court_missing(r->court, name);
+	} else if (fd < 0) {
+		complain(name, -errno, 0);
+	} else if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		court_missing(r->court, name);
+	} else {
+		if (r->options->emperor_nofollow)	/* then the link itself is what counts */
+			lstat(path, &st);
+		struct court_vassal *cv = court_find(r->court, name);
+		if (is_same(r, name, &st) && cv->seen)
+			court_present(r->court, cv);
+		else
+			see(r, name, monitor, fd, &st);
+	}
+}
+
+void lookup_found(void *data, struct monitor *m, enum monitor_hint hint, const char *name, const char *path)
+{
+	struct ruler *r = data;
+	if (r->phase == RULER_DISSOLVING)
+		return;
+	if (hint == MONITOR_GONE)
+		court_missing(r->court, name);
+	else
+		look(r, name, m->index, path);
+}
+
+/* ---- watching where only others may watch */
+
+static void walk_done(struct ruler *r, void *data, const struct errand_answer *answer, int fd)
+{
+	char *path = data;
+	struct watch_path *p = watch_path_asked(r->watch, path);
+	struct watch_walk failed = { .error = -EIO };
+	util_close(fd);
+	if (p && watch_path_walked(p, answer->walk.n_steps > 0 ? &answer->walk : &failed) < 0)
+		log_error("watch: no memory");
+	free(path);
+}
+
+/* Which vassal a path is the config of. */
+static const char *name_of(const struct ruler *r, const char *path, unsigned *monitor)
+{
+	for (unsigned i = 0; i < r->options->emperor.n; i++) {
+		const struct monitor *m = r->monitors[i];
+		size_t n = m ? strlen(m->argument) : 0;
+		if (m && strcmp(m->kind->scheme, "dir") == 0 && strncmp(path, m->argument, n) == 0 && path[n] == '/' && path[n + 1]) {
+			*monitor = i;
+			return path + n + 1;
+		}
+		n = m ? strlen(m->base) : 0;
+		if (m && strcmp(m->kind->scheme, "glob") == 0 && strncmp(path, m->base, n) == 0) {
+			*monitor = i;
+			return path + n;
+		}
+	}
+	return NULL;
+}
+
+bool lookup_denied(void *data, struct watch_path *p, const char *path)
+{
+	struct ruler *r = data;
+	unsigned monitor;
+	const char *name = name_of(r, path, &monitor);
+	char *asked = name ? strdup(path) : NULL;
+	(void)p;	/* it may be gone by the time of the answer: walk_done() looks for it anew */
+	if (!asked)
+		return false;
+	struct court_vassal *cv = court_find(r->court, name);
+	if (ruler_errand(r, ERRAND_LOOK, name, monitor, cv ? cv->world : NULL, name, walk_done, asked) == 0)
+		return true;
+	free(asked);
+	return false;
+}

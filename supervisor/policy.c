@@ -1,0 +1,327 @@
+#include "supervisor/policy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "supervisor/privileges.h"
+#include "vassals/launch.h"
+#include "vassals/spec.h"
+#include "vassals/util.h"
+
+#define VASSAL_PREFIX "UWSGI_VASSAL_"
+
+/* ---- environment: the Emperor's rules, emperor-facts */
+
+static bool is_removed(const char *entry)
+{
+	static const char *const names[] = { "UWSGI_RELOADS=", "NOTIFY_SOCKET=", "UWSGI_EMPEROR_FD=", "UWSGI_EMPEROR_FD_CONFIG=" };
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strncmp(entry, names[i], strlen(names[i])) == 0)
+			return true;
+	return false;
+}
+
+/* The names up to and with '=' are the same. */
+static bool same_variable(const char *a, const char *b)
+{
+	size_t n = strcspn(a, "=");
+	return strncmp(a, b, n) == 0 && b[n] == '=';
+}
+
+static int put(char **env, size_t *n, char *entry)
+{
+	if (!entry)
+		return -ENOMEM;
+	for (size_t i = 0; i < *n; i++) {
+		if (!same_variable(entry, env[i]))
+			continue;
+		free(env[i]);
+		env[i] = entry;
+		return 0;
+	}
+	env[(*n)++] = entry;
+	return 0;
+}
+
+static char *renamed(const char *entry)
+{
+	char *text;
+	return asprintf(&text, "UWSGI_%s", entry + strlen(VASSAL_PREFIX)) < 0 ? NULL : text;
+}
+
+static int compose_environment(struct policy *p, char *const *from)
+{
+	size_t count = 0, n = 0;
+	while (from[count])
+		count++;
+	char **env = calloc(count + 3, sizeof *env);
+	if (!env)
+		return -ENOMEM;
+	p->environment = env;
+	int r = 0;
+	for (size_t i = 0; i < count && r == 0; i++)
+		if (!is_removed(from[i]) && strncmp(from[i], VASSAL_PREFIX, strlen(VASSAL_PREFIX)) != 0)
+			r = put(env, &n, strdup(from[i]));
+	for (size_t i = 0; i < count && r == 0; i++)
+		if (strncmp(from[i], VASSAL_PREFIX, strlen(VASSAL_PREFIX)) == 0 && strchr(from[i], '='))
+			r = put(env, &n, renamed(from[i]));
+	char *proc_name, *wire;
+	if (r == 0)
+		r = put(env, &n, asprintf(&proc_name, "UWSGI_ORIGINAL_PROC_NAME=%s", p->options->binary_path) < 0 ? NULL : proc_name);
+	if (r == 0)
+		r = put(env, &n, asprintf(&wire, "UWSGI_EMPEROR_FD=%d", LAUNCH_WIRE_FD) < 0 ? NULL : wire);
+	return r;
+}
+
+/* ---- monitors */
+
+static bool is_pattern(const char *text)
+{
+	return strpbrk(text, "*?[") != NULL;
+}
+
+static char *absolute(const char *path)
+{
+	char *text, cwd[PATH_MAX];
+	if (path[0] == '/')
+		return strdup(path);
+	if (!getcwd(cwd, sizeof cwd) || asprintf(&text, "%s/%s", cwd, path) < 0)
+		return NULL;
+	return text;
+}
+
+static int open_directory(struct policy_monitor *m)
+{
+	if (m->directory < 0)
+		m->directory = open(m->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return m->directory < 0 ? -errno : 0;
+}
+
+static int add_monitor(struct policy_monitor *m, const char *argument)
+{
+	char cwd[PATH_MAX];
+	const char *path = argument;
+	m->directory = -1;
+	if (strncmp(argument, "glob://", 7) == 0 || strncmp(argument, "dir://", 6) == 0)
+		path = strstr(argument, "://") + 3;
+	m->is_glob = strncmp(argument, "glob://", 7) == 0 || (path == argument && is_pattern(path));
+	m->path = m->is_glob ? strdup(path) : absolute(path);
+	if (!m->path)
+		return -ENOMEM;
+	if (!m->is_glob) {
+		open_directory(m);	/* may not be there yet */
+		m->cwd = strdup(m->path);
+	} else {
+		m->cwd = getcwd(cwd, sizeof cwd) ? strdup(cwd) : NULL;
+	}
+	return m->cwd ? 0 : -ENOMEM;
+}
+
+static size_t argv_length(const struct options *o)
+{
+	size_t lists = o->vassals_inherit_before.n + o->vassals_include_before.n + o->vassals_set.n + o->vassals_inherit.n +
+		       o->vassals_include.n;
+	return 1 + 2 * lists + 2 + 1;
+}
+
+int policy_new(const struct options *options, uid_t ruler_uid, char *const *environment, struct policy **ret)
+{
+	struct policy *p = calloc(1, sizeof *p);
+	if (!p)
+		return -ENOMEM;
+	p->options = options;
+	p->privileged = geteuid() == 0;
+	p->ruler_uid = ruler_uid;
+	p->programs[0] = options->emperor_wrapper ? options->emperor_wrapper : options->binary_path;
+	p->argv = calloc(argv_length(options), sizeof *p->argv);
+	p->monitors = calloc(options->emperor.n, sizeof *p->monitors);
+	int r = p->argv && p->monitors ? compose_environment(p, environment) : -ENOMEM;
+	for (size_t i = 0; r == 0 && i < options->emperor.n; i++) {
+		p->n_monitors = i + 1;
+		r = add_monitor(&p->monitors[i], options->emperor.items[i]);
+	}
+	if (r < 0) {
+		policy_free(p);
+		return r;
+	}
+	*ret = p;
+	return 0;
+}
+
+struct policy *policy_free(struct policy *p)
+{
+	if (!p)
+		return NULL;
+	for (size_t i = 0; i < p->n_monitors; i++) {
+		util_close(p->monitors[i].directory);
+		free(p->monitors[i].path);
+		free(p->monitors[i].cwd);
+	}
+	for (char **e = p->environment; e && *e; e++)
+		free(*e);
+	free(p->environment);
+	free(p->monitors);
+	free(p->argv);
+	free(p);
+	return NULL;
+}
+
+/* ---- argv */
+
+static size_t add_list(const char **argv, size_t n, const char *option, const struct options_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		argv[n++] = option;
+		argv[n++] = list->items[i];
+	}
+	return n;
+}
+
+int policy_argv(struct policy *p, const char *name, const char *const **argv)
+{
+	const struct options *o = p->options;
+	const char **a = p->argv;
+	size_t n = 1;
+	a[0] = p->programs[0];
+	n = add_list(a, n, "--inherit", &o->vassals_inherit_before);
+	n = add_list(a, n, "--include", &o->vassals_include_before);
+	n = add_list(a, n, "--set", &o->vassals_set);
+	a[n++] = spec_name_option(name, o->emperor_extra_extension.items);
+	a[n++] = name;
+	n = add_list(a, n, "--inherit", &o->vassals_inherit);
+	n = add_list(a, n, "--include", &o->vassals_include);
+	a[n] = NULL;
+	*argv = a;
+	return 0;
+}
+
+/* ---- who may start, as whom */
+
+static bool has_dots(const char *name)
+{
+	for (const char *p = name; p; p = strchr(p, '/')) {
+		p += *p == '/';
+		size_t n = strcspn(p, "/");
+		if ((n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
+			return true;
+	}
+	return false;
+}
+
+static bool is_inside(const struct policy *p, unsigned monitor, const char *name)
+{
+	if (monitor >= p->n_monitors || !spec_name_valid(name, p->options->emperor_extra_extension.items))
+		return false;
+	const struct policy_monitor *m = &p->monitors[monitor];
+	if (m->is_glob)	/* dots are fine only where the admin's pattern has them */
+		return (!has_dots(name) || has_dots(m->path)) && fnmatch(m->path, name, FNM_PATHNAME | FNM_PERIOD) == 0;
+	return strchr(name, '/') == NULL && !has_dots(name);
+}
+
+int policy_path(const struct policy *p, unsigned monitor, const char *name, char *path, size_t size)
+{
+	if (monitor >= p->n_monitors)
+		return -EINVAL;
+	const struct policy_monitor *m = &p->monitors[monitor];
+	if (name[0] == '/')
+		return util_format(path, size, "%s", name);
+	return util_format(path, size, "%s/%s", m->is_glob ? m->cwd : m->path, name);
+}
+
+/* Found by the keeper itself, never told by the ruler: who owns the file under this name right now. */
+static int find_owner(struct policy *p, unsigned monitor, const char *name, struct stat *st)
+{
+	struct policy_monitor *m = &p->monitors[monitor];
+	int flags = O_PATH | O_CLOEXEC | (p->options->emperor_tyrant_nofollow ? O_NOFOLLOW : 0);
+	if (!m->is_glob && open_directory(m) < 0)
+		return -errno;
+	int look = privileges_look(true);
+	CLEANUP_FD int fd = openat(m->is_glob ? AT_FDCWD : m->directory, name, flags);
+	int r = fd < 0 ? -errno : 0;
+	if (look == 0)
+		privileges_look(false);
+	if (r == 0 && fstat(fd, st) < 0)
+		r = -errno;
+	return r;
+}
+
+static int tyrant_identity(struct policy *p, unsigned monitor, const char *name, struct identity *id, char *why, size_t size)
+{
+	struct stat st;
+	int r = find_owner(p, monitor, name, &st);
+	if (r < 0) {
+		snprintf(why, size, "cannot look at who owns %s: %s", name, strerror(-r));
+		return r;
+	}
+	if (st.st_uid == 0 || st.st_gid == 0) {
+		snprintf(why, size, "tyrant mode runs it as its owner, and %s belongs to %u:%u; it needs an owner and a group other than "
+			 "root: chown USER:GROUP %s", name, st.st_uid, st.st_gid, name);
+		return -EPERM;
+	}
+	if (st.st_uid == p->ruler_uid) {
+		snprintf(why, size, "tyrant mode runs it as its owner, and %s belongs to the ruler's own user %u: chown it to the user "
+			 "that the site shall run as", name, st.st_uid);
+		return -EPERM;
+	}
+	*id = (struct identity){ .uid = st.st_uid, .gid = st.st_gid };
+	return 0;
+}
+
+static bool is_vassal_user(const struct options *o, uid_t uid)
+{
+	if (o->vassal_users.n == 0)
+		return true;
+	for (size_t i = 0; i < o->vassal_users.n; i++) {
+		uid_t allowed;
+		if (identity_user(o->vassal_users.items[i], &allowed, NULL) == 0 && allowed == uid)
+			return true;
+	}
+	return false;
+}
+
+static int ini_identity(struct policy *p, const char *name, uid_t uid, gid_t gid, struct identity *id, char *why, size_t size)
+{
+	if (p->options->vassals_as_root && uid == IDENTITY_NONE) {
+		*id = (struct identity){ .uid = IDENTITY_NONE };
+		return 0;
+	}
+	if (uid == IDENTITY_NONE || gid == (gid_t)-1) {
+		snprintf(why, size, "regent runs as root and nothing says as whom %s shall run: give it uid and gid in its ini, or give "
+			 "regent --uid and --gid, or --emperor-tyrant (or, if it must be root, --vassals-as-root)", name);
+		return -EPERM;
+	}
+	if (uid == 0 || gid == 0 || uid == p->ruler_uid || !is_vassal_user(p->options, uid)) {
+		snprintf(why, size, "%s asks to run as %u:%u, which is not allowed: any user but root and the ruler's own%s", name, uid, gid,
+			 p->options->vassal_users.n ? ", and only those of vassal-users" : "");
+		return -EPERM;
+	}
+	*id = (struct identity){ .uid = uid, .gid = gid };
+	return 0;
+}
+
+int policy_identity(struct policy *p, unsigned monitor, const char *name, uid_t asked_uid, gid_t asked_gid,
+		    struct identity *id, char *why, size_t why_size)
+{
+	const struct options *o = p->options;
+	why[0] = '\0';
+	if (!is_inside(p, monitor, name)) {
+		snprintf(why, why_size, "the name '%s' does not belong to monitor %u", name, monitor);
+		return -EPERM;
+	}
+	if (!p->privileged) {
+		*id = (struct identity){ .uid = IDENTITY_NONE };
+		return 0;
+	}
+	if (o->emperor_tyrant)
+		return tyrant_identity(p, monitor, name, id, why, why_size);
+	if (o->uid_number == IDENTITY_NONE)
+		return ini_identity(p, name, asked_uid, asked_gid, id, why, why_size);
+	*id = (struct identity){ .uid = o->uid_number, .gid = o->gid_number };
+	return 0;
+}

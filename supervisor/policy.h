@@ -1,0 +1,41 @@
+/* policy: what the keeper refuses. Fixed at start from the admin's own command line; a request of the ruler's is measured against it
+ * and never widens it. Also what the keeper composes itself: argv, environment, directory, identity. */
+#ifndef REGENT_POLICY_H
+#define REGENT_POLICY_H
+
+#include <stddef.h>
+
+#include "supervisor/options.h"
+#include "vassals/identity.h"
+
+struct policy_monitor {
+	bool is_glob;
+	char *path;		/* absolute directory, or the pattern as given */
+	char *cwd;		/* working directory of its vassals */
+	int directory;		/* O_PATH, -1 while it is not there (looked for again) */
+};
+
+struct policy {
+	const struct options *options;
+	bool privileged;	/* we are root: vassals become somebody else */
+	uid_t ruler_uid;	/* nobody runs as the ruler */
+	struct policy_monitor *monitors;
+	size_t n_monitors;
+	char **environment;	/* of every vassal */
+	const char **argv;	/* scratch for one launch, and its programs */
+	const char *programs[3];
+};
+
+int policy_new(const struct options *options, uid_t ruler_uid, char *const *environment, struct policy **ret);
+struct policy *policy_free(struct policy *p);
+
+/* May a vassal of this name be started from this monitor, and as whom? asked_uid, asked_gid: what the ruler read in the ini, used only
+ * where neither --uid nor tyrant decides. 0 and *id; or -EPERM, -ENOENT, ... and one line in why (who, found, needed, remedy). */
+int policy_identity(struct policy *p, unsigned monitor, const char *name, uid_t asked_uid, gid_t asked_gid,
+		    struct identity *id, char *why, size_t why_size);
+/* argv for name; valid until the next call. argv[0] is set by whoever launches, from p->programs. 0 or -ENOMEM. */
+int policy_argv(struct policy *p, const char *name, const char *const **argv);
+/* The absolute path to look at. 0 or -ENAMETOOLONG. */
+int policy_path(const struct policy *p, unsigned monitor, const char *name, char *path, size_t size);
+
+#endif

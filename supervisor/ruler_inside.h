@@ -1,0 +1,108 @@
+/* ruler_inside: what ruler*.c share.
+ *   ruler.c        start-up, messages of the keeper's, signals
+ *   ruler_world.c  the court's orders on their way to the keeper; words for the log
+ *   subject.c      what hangs on one vassal: timer, wire, output
+ *   lookup.c       a name that a monitor saw -> fingerprint and spec -> court
+ *   prober.c       one request to a generation */
+#ifndef REGENT_RULER_INSIDE_H
+#define REGENT_RULER_INSIDE_H
+
+#include <ev.h>
+
+#include "supervisor/commands.h"
+#include "supervisor/court.h"
+#include "supervisor/errand.h"
+#include "supervisor/link.h"
+#include "supervisor/monitor.h"
+#include "supervisor/ruler.h"
+#include "vassals/output.h"
+
+#define RULER_SPAWNS_IN_FLIGHT 8	/* so that a deploy's byte never waits behind more than a few clones */
+#define RULER_ERRANDS_MAX 16
+
+enum ruler_phase { RULER_ADOPTING, RULER_RULING, RULER_DISSOLVING };
+
+struct ruler;
+struct prober;
+
+/* What hangs on one vassal here. A generation's wire and output last until its end was told to the court. */
+struct subject {
+	struct ruler *ruler;
+	struct court_vassal *cv;
+	uint64_t generation;		/* that wire and output belong to; 0: none */
+	ev_timer timer;
+	ev_io wire, output;
+	struct output *lines;		/* NULL until it prints something */
+	struct prober *prober;
+	uint64_t dropped, dropped_told;
+	uid_t uid;			/* of its ini, where that decides; IDENTITY_NONE */
+	gid_t gid;
+	uint64_t ctime_ns;		/* of the file looked at last */
+	int64_t started_ms;
+};
+
+typedef void (*errand_done)(struct ruler *r, void *data, const struct errand_answer *answer, int fd);
+struct ruler_errand {
+	uint64_t serial;		/* 0: free */
+	struct ruler *ruler;
+	ev_io io;			/* its helper's answer */
+	errand_done done;		/* NULL: nobody wants it any more */
+	void *data;
+};
+
+struct spawn_wish { uint64_t generation; struct spawn_wish *next; };
+struct early_exit { uint64_t generation; int status; };
+
+struct ruler {
+	const struct ruler_start *start;
+	const struct options *options;
+	struct ev_loop *loop;
+	enum ruler_phase phase;
+	struct link link;
+	ev_io link_read, link_write;
+	ev_timer link_retry;
+	struct court *court;
+	struct watch *watch;
+	struct monitor **monitors;
+	struct commands *commands;
+	struct ruler_errand errands[RULER_ERRANDS_MAX];
+	uint64_t next_serial;
+	struct spawn_wish *spawns, **spawns_end;
+	unsigned in_flight;
+	struct early_exit *early_exits;	/* told before the court was adopted */
+	size_t n_early_exits;
+	ev_prepare before_sleep;
+	ev_periodic never;
+	size_t status_told;		/* the number of vassals in the last status line; SIZE_MAX: none yet */
+	size_t busy;			/* vassals between two rests */
+	bool reloading;			/* a HUP is not through yet */
+	bool listing;			/* the first listing: what is seen is booting */
+	int status;
+};
+
+/* --- ruler.c */
+void ruler_post(struct ruler *r, struct link_message *m);
+/* 0; -EBUSY: too many under way. done is called once, unless ruler_errand_forget(data) comes first. */
+int ruler_errand(struct ruler *r, enum errand_kind kind, const char *name, unsigned monitor, const struct subject *ids,
+		 const char *target, errand_done done, void *data);
+void ruler_errand_forget(struct ruler *r, const void *data);
+void ruler_errand_answered(struct ruler *r, const struct link_message *m, int fd);
+/* --- ruler_world.c */
+void ruler_world(struct ruler *r, struct court_world *world);
+void ruler_spawn_done(struct ruler *r);
+bool ruler_is_busy(enum vassal_state state);
+/* --- subject.c */
+struct subject *subject_of(struct ruler *r, struct court_vassal *cv);	/* made if needed; NULL: no memory */
+void subject_free(struct subject *s);
+void subject_attach(struct subject *s, uint64_t generation, int wire, int output);	/* takes both */
+void subject_detach(struct subject *s);		/* reads what is left, then closes both */
+uid_t subject_uid(const struct subject *s);	/* whom it runs as; IDENTITY_NONE: not known */
+char *subject_tail(struct subject *s, size_t lines, bool newest_only);
+/* --- lookup.c */
+void lookup_found(void *data, struct monitor *m, enum monitor_hint hint, const char *name, const char *path);
+bool lookup_denied(void *data, struct watch_path *p, const char *path);
+/* --- prober.c */
+void prober_start(struct subject *s);
+void prober_cancel(struct subject *s);
+
+#endif
