@@ -1,0 +1,67 @@
+/* regentctl: the client. It asks one request, survives a new ruler on the way, and says in the end how it went. It links nothing
+ * of the daemon: the protocol (regent-protocol(7)) is all they share. */
+#ifndef REGENT_REGENTCTL_H
+#define REGENT_REGENTCTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Exit statuses that the client finds itself. The others come from regent. */
+enum { CTL_DONE = 0, CTL_USAGE = 2, CTL_NOT_ALLOWED = 4, CTL_TIMEOUT = 6, CTL_UNREACHABLE = 7 };
+
+#define CTL_LINE_MAX 4095	/* what regent takes, without the newline */
+#define CTL_TIMEOUT_DEFAULT_MS (300 * 1000)
+
+struct ctl_request {
+	const char *socket;
+	bool json;
+	bool asks;		/* it takes an id: reload, restart, start, stop */
+	bool follows;		/* has no end of its own */
+	bool lists;		/* logs and events: their output counts once it is complete */
+	int64_t timeout_ms;	/* 0: none */
+	const char *verb;
+	char *what;		/* verb and arguments, for people */
+	char *line;		/* what is sent, without its newline */
+};
+
+/* ---- the words (regentctl_words.c) */
+/* 0; else an exit status, after one line on stderr or the help on stdout. *done: nothing is to be asked. line and what are the caller's. */
+int ctl_parse(int argc, char **argv, struct ctl_request *ret, bool *done);
+
+/* ---- the connection (regentctl_link.c) */
+struct ctl_outcome {
+	int status;
+	char *text;		/* what the client itself has to say; NULL: result has it */
+	char *raw;		/* the line of result */
+	json_t *result;
+};
+struct ctl_sink {
+	void *data;
+	void (*object)(void *data, const char *raw, json_t *object);	/* each before the result */
+	void (*restart)(void *data);		/* the connection was lost, all is asked again */
+	bool (*closed)(void *data);		/* nobody reads what we print */
+};
+struct ctl_outcome ctl_exchange(const struct ctl_request *request, const struct ctl_sink *sink);
+
+/* ---- the output (regentctl_print.c, regentctl_table.c) */
+struct ctl_printer { const struct ctl_request *request; json_t *kept; };	/* kept: array of raw lines or objects */
+void ctl_print_object(void *data, const char *raw, json_t *object);
+void ctl_print_restart(void *data);
+bool ctl_print_closed(void *data);
+void ctl_print_outcome(struct ctl_printer *printer, const struct ctl_outcome *outcome);
+
+/* Text that cannot play with the terminal: control characters become ?. newlines: those are kept. */
+void ctl_put(FILE *out, const char *text, bool newlines);
+/* "" where it is missing or no string. */
+const char *ctl_string(const json_t *object, const char *key);
+/* rows: array of arrays of strings, the first is the head. */
+void ctl_table(FILE *out, const json_t *rows);
+json_t *ctl_rows_of_status(const json_t *vassals);
+json_t *ctl_rows_of_list(const json_t *vassals);
+json_t *ctl_rows_of_events(const json_t *events);
+json_t *ctl_rows_of_help(const json_t *verbs);
+
+#endif

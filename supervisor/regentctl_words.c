@@ -1,0 +1,255 @@
+/* regentctl_words: the command line, and the request line made of it. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "supervisor/regentctl.h"
+
+static const char help[] =
+	"usage: regentctl [--control-socket PATH] [--json] [--timeout SECONDS] VERB [ARGUMENT...]\n"
+	"\n"
+	"  status [NAME] [--check]         what each vassal is and does\n"
+	"  list                            names and states\n"
+	"  reload NAME...|--all            execute the code anew; answers when the new code accepts requests\n"
+	"  restart NAME...|--all           end it and start it afresh\n"
+	"  start NAME...|--all             start what is stopped, cursed, exiled or blacklisted\n"
+	"  stop NAME...|--all              end it, until start, a changed config or a restart of regent\n"
+	"  wait NAME --for=ready|gone      until it is\n"
+	"  logs NAME [--lines N] [--follow]  the last lines it printed\n"
+	"  events [NAME] [--follow]        the last transitions\n"
+	"  rescan                          look at every monitor afresh\n"
+	"  forget-blacklist                start all blacklisted vassals at once\n"
+	"  reopen                          open regent's own log files afresh\n"
+	"  version, help                   of the regent that runs\n"
+	"\n"
+	"  --control-socket PATH   default: REGENT_SOCKET, else /run/regent/control.sock\n"
+	"  --json                  JSON, one object a line, the last is the result\n"
+	"  --timeout SECONDS       default 300 (none with --follow); 0: none\n"
+	"  --help, --version       of regentctl\n"
+	"\n"
+	"Exit status: 0 done, 1 failed and the old code serves, 2 usage or an ambiguous name, 3 failed and the site is down,\n"
+	"4 not allowed, 5 no such vassal, 6 timed out and still under way, 7 cannot reach regent. See regentctl(1).\n";
+
+static int complain(const char *what, const char *wrong)
+{
+	fputs("regentctl: ", stderr);
+	ctl_put(stderr, what, false);
+	fprintf(stderr, ": %s (regentctl --help)\n", wrong);
+	return CTL_USAGE;
+}
+
+/* ---- the line */
+
+static bool needs_quotes(const char *word)
+{
+	return !*word || strpbrk(word, " \t\r\"") != NULL;
+}
+
+static void put_word(FILE *line, const char *word)
+{
+	if (!needs_quotes(word)) {
+		fputs(word, line);
+		return;
+	}
+	putc('"', line);
+	for (; *word; word++) {
+		if (*word == '"' || *word == '\\')
+			putc('\\', line);
+		putc(*word, line);
+	}
+	putc('"', line);
+}
+
+static int put_id(FILE *line)
+{
+	unsigned char id[16];
+	if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
+		return complain("getrandom", "no random bytes for the request's id");
+	fputs(" --id=", line);
+	for (size_t i = 0; i < sizeof id; i++)
+		fprintf(line, "%02x", id[i]);
+	return 0;
+}
+
+static bool has_word(char **words, size_t n, const char *word)
+{
+	size_t length = strlen(word);
+	for (size_t i = 0; i < n && strcmp(words[i], "--") != 0; i++)
+		if (strncmp(words[i], word, length) == 0 && (words[i][length] == '\0' || words[i][length] == '='))
+			return true;
+	return false;
+}
+
+/* id: give one where the verb takes it and none is there. Malloc()ed; NULL: *status says why. */
+static char *write_words(const struct ctl_request *r, char **words, size_t n, bool id, int *status)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *line = open_memstream(&text, &size);
+	if (!line) {
+		*status = complain("memory", "there is none");
+		return NULL;
+	}
+	put_word(line, words[0]);
+	if (id && r->asks && !has_word(words, n, "--id"))
+		*status = put_id(line);
+	for (size_t i = 1; i < n; i++) {
+		putc(' ', line);
+		put_word(line, words[i]);
+	}
+	if (fclose(line) != 0)
+		*status = complain("memory", "there is none");
+	return text;
+}
+
+static int write_line(struct ctl_request *r, char **words, size_t n)
+{
+	int status = 0;
+	for (size_t i = 0; i < n; i++)
+		if (strchr(words[i], '\n'))
+			return complain(words[i], "a newline cannot be asked for");
+	r->what = write_words(r, words, n, false, &status);
+	r->line = write_words(r, words, n, true, &status);
+	if (status == 0 && strlen(r->line) > CTL_LINE_MAX)
+		status = complain(words[0], "too many or too long names for one request of 4095 bytes");
+	if (status == 0)
+		return 0;
+	free(r->line);
+	free(r->what);
+	return status;
+}
+
+/* ---- options */
+
+static int take_timeout(struct ctl_request *r, const char *value)
+{
+	char *end;
+	double seconds = strtod(value, &end);
+	if (end == value || *end || !isfinite(seconds) || seconds < 0 || seconds > 1e9)
+		return complain(value, "--timeout is a number of seconds, 0 for none");
+	r->timeout_ms = (int64_t)(seconds * 1000 + 0.999);
+	return 0;
+}
+
+struct words { char **argv; int argc, i; };
+
+/* The value of the option at w->i: behind = or the next word. NULL: another option, or none left (*status is set then). */
+static const char *option_value(struct words *w, const char *option, int *status)
+{
+	const char *word = w->argv[w->i];
+	size_t n = strlen(option);
+	if (strncmp(word, option, n) != 0)
+		return NULL;
+	if (word[n] == '=')
+		return word + n + 1;
+	if (word[n] != '\0')
+		return NULL;
+	if (w->i + 1 < w->argc)
+		return w->argv[++w->i];
+	*status = complain(option, "needs a value");
+	return NULL;
+}
+
+/* 1: it was one of ours; 0: it is not; else -status. */
+static int take_option(struct ctl_request *r, struct words *w, bool *timeout_given)
+{
+	int status = 0;
+	const char *value;
+	if (strcmp(w->argv[w->i], "--json") == 0) {
+		r->json = true;
+		return 1;
+	}
+	if ((value = option_value(w, "--control-socket", &status)) != NULL) {
+		r->socket = value;
+		return 1;
+	}
+	if (status == 0 && (value = option_value(w, "--timeout", &status)) != NULL) {
+		*timeout_given = true;
+		status = take_timeout(r, value);
+		return status ? -status : 1;
+	}
+	return -status;
+}
+
+/* What is not ours goes to regent, in its order. 0, or an exit status. */
+static int sort_words(struct ctl_request *r, struct words *w, char **words, size_t *n, bool *timeout_given)
+{
+	bool names_only = false;
+	for (w->i = 1; w->i < w->argc; w->i++) {
+		char *word = w->argv[w->i];
+		if (!names_only && word[0] == '-' && word[1] == '-' && word[2]) {
+			int taken = take_option(r, w, timeout_given);
+			if (taken < 0)
+				return -taken;
+			if (taken > 0)
+				continue;
+			if (*n == 0)
+				return complain(word, "no such option");
+		}
+		names_only |= strcmp(word, "--") == 0;
+		words[(*n)++] = word;
+	}
+	return 0;
+}
+
+/* Asked for in any place, like the others: they win. */
+static bool help_or_version(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+			fputs(help, stdout);
+			return true;
+		}
+		if (strcmp(argv[i], "--version") == 0) {
+			puts("regentctl " REGENT_VERSION);
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_one_of(const char *word, const char *const *list)
+{
+	for (; *list; list++)
+		if (strcmp(word, *list) == 0)
+			return true;
+	return false;
+}
+
+static void know_verb(struct ctl_request *r, char **words, size_t n, bool timeout_given)
+{
+	static const char *const asking[] = { "reload", "restart", "start", "stop", NULL }, *const listing[] = { "logs", "events", NULL };
+	r->verb = words[0];
+	r->asks = is_one_of(r->verb, asking);
+	r->follows = is_one_of(r->verb, listing) && has_word(words, n, "--follow");
+	r->lists = is_one_of(r->verb, listing) && !r->follows;
+	if (r->follows && !timeout_given)
+		r->timeout_ms = 0;
+}
+
+int ctl_parse(int argc, char **argv, struct ctl_request *ret, bool *done)
+{
+	const char *socket = getenv("REGENT_SOCKET");
+	*ret = (struct ctl_request){ .socket = socket && *socket ? socket : "/run/regent/control.sock",
+				     .timeout_ms = CTL_TIMEOUT_DEFAULT_MS };
+	*done = true;
+	if (help_or_version(argc, argv))
+		return CTL_DONE;
+	char **words = calloc((size_t)argc + 1, sizeof *words);
+	if (!words)
+		return complain("memory", "there is none");
+	struct words w = { argv, argc, 1 };
+	size_t n = 0;
+	bool timeout_given = false;
+	int status = sort_words(ret, &w, words, &n, &timeout_given);
+	if (status == 0 && n == 0)
+		status = complain("VERB", "is missing");
+	if (status == 0) {
+		know_verb(ret, words, n, timeout_given);
+		status = write_line(ret, words, n);
+	}
+	free(words);
+	*done = status != 0;
+	return status;
+}
