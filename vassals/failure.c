@@ -81,12 +81,20 @@ static void probe_text(char *buf, size_t size, int status)
 		snprintf(buf, size, "it gave no answer to a request");
 }
 
+static void spawn_text(char *buf, size_t size, const struct vassal_failure *failure)
+{
+	if (failure->detail == 0)
+		snprintf(buf, size, "could not be started; the ruler that was told why has died");
+	else
+		snprintf(buf, size, "could not be started: %s: %s", launch_stage_name(failure->stage),
+			 strerror(failure->detail));
+}
+
 void failure_text(char *buf, size_t size, const struct vassal_failure *failure)
 {
 	switch ((enum vassal_why)failure->why) {
 	case VASSAL_WHY_SPAWN:
-		snprintf(buf, size, "could not be started: %s: %s", launch_stage_name(failure->stage),
-			 strerror(failure->detail));
+		spawn_text(buf, size, failure);
 		return;
 	case VASSAL_WHY_EXIT:
 		failure_status_text(buf, size, failure->detail);

@@ -11,17 +11,18 @@
 #define ALIVE \
 	[VASSAL_STOP] = cell_unwant_running, [VASSAL_REMOVED] = cell_unwant_running, [VASSAL_EXITED] = cell_exited, \
 	[VASSAL_WIRE_EOF] = cell_curse, [VASSAL_HEARTBEAT_LOST] = cell_heartbeat_lost
-/* ... and is on its way out. */
+/* ... and is on its way out; maybe since before the keeper had started it. */
 #define DYING \
 	[VASSAL_CHANGED] = cell_note, [VASSAL_RELOAD] = cell_note, [VASSAL_RESTART] = cell_note, [VASSAL_START] = cell_note, \
-	[VASSAL_STOP] = cell_unwant, [VASSAL_REMOVED] = cell_unwant, [VASSAL_EXITED] = cell_exited
+	[VASSAL_STOP] = cell_unwant, [VASSAL_REMOVED] = cell_unwant, [VASSAL_EXITED] = cell_exited, \
+	[VASSAL_STARTED] = cell_started_late, [VASSAL_SPAWN_FAILED] = cell_spawn_failed
 
 /* An empty cell: the event means nothing in that state. */
 static const vassal_cell table[VASSAL_STATES][VASSAL_EVENTS] = {
 	[VASSAL_QUEUED] = { WITHOUT_PROCESS, [VASSAL_ADMITTED] = cell_spawn },
 	[VASSAL_SPAWNING] = {
 		[VASSAL_CHANGED] = cell_note, [VASSAL_RELOAD] = cell_note, [VASSAL_RESTART] = cell_note,
-		[VASSAL_STOP] = cell_unwant, [VASSAL_REMOVED] = cell_unwant, [VASSAL_STARTED] = cell_started,
+		[VASSAL_STOP] = cell_unwant_running, [VASSAL_REMOVED] = cell_unwant_running, [VASSAL_STARTED] = cell_started,
 		[VASSAL_SPAWN_FAILED] = cell_spawn_failed, [VASSAL_EXITED] = cell_exited,
 		[VASSAL_PATIENCE_OVER] = cell_patience_over,
 	},
@@ -34,7 +35,6 @@ static const vassal_cell table[VASSAL_STATES][VASSAL_EVENTS] = {
 		ALIVE, [VASSAL_CHANGED] = cell_note_settling, [VASSAL_RELOAD] = cell_note_settling, [VASSAL_RESTART] = cell_restart,
 		[VASSAL_UP] = cell_up_again, [VASSAL_SETTLED] = cell_settled, [VASSAL_PROBE_OK] = cell_probe_ok,
 		[VASSAL_PROBE_FAILED] = cell_probe_failed, [VASSAL_PROBE_TIMEOUT] = cell_probe_timeout,
-		[VASSAL_START_TIMEOUT] = cell_settling_timeout,
 	},
 	[VASSAL_READY] = {
 		ALIVE, [VASSAL_CHANGED] = cell_reload, [VASSAL_RELOAD] = cell_reload, [VASSAL_RESTART] = cell_restart,
@@ -100,9 +100,11 @@ static void take_byte(struct step *s, int byte)
 		v->spawned = 1;
 	if (byte == 17)
 		v->loyal = 1;
-	if (byte == 17 && v->state == VASSAL_SETTLING)
-		return;		/* each worker says it once; it is no respawn */
-	if (byte == 26)
+	if (byte == 17 && (v->state == VASSAL_SETTLING || v->up_byte == 5))
+		return;		/* each worker says it once, old ones too: it is no respawn, and no news of who says 5 */
+	if (byte == 1 && v->state == VASSAL_SETTLING)
+		return;		/* nobody says it twice: a new ruler reads it again */
+	if (byte == 26 && v->state != VASSAL_RELOADING)	/* there it may be the old code's last */
 		move_arm(s, VASSAL_T_HEARTBEAT, s->rules->heartbeat);
 	if (byte == 22 && v->state != VASSAL_SPAWNING) {
 		if (v->pending == VASSAL_CLASS_NONE)
@@ -203,7 +205,8 @@ void vassal_adopt(struct vassal *v, const struct vassal_rules *rules, bool has_p
 	if (v->state == VASSAL_SPAWNING && has_process) {
 		cell_started(&s);
 	} else if (vassal_has_process(v) && !has_process) {
-		move_ended(&s);	/* the keeper never got, or has lost, what the record speaks of */
+		move_set_failure(&s, VASSAL_WHY_SPAWN, 0);	/* its errno was told to a ruler that is dead */
+		move_ended(&s);
 	} else if (v->state == VASSAL_QUEUED || v->state == VASSAL_RELOAD_QUEUED) {
 		move_emit(&s, VASSAL_ACT_ASK, v->pending == VASSAL_CLASS_NONE ? VASSAL_CLASS_RESPAWN : v->pending);
 	} else if (v->state == VASSAL_KILLING) {

@@ -136,6 +136,7 @@ void cell_send_reload(struct step *s)
 	v->no_app = 0;
 	v->respawns_seen = 0;
 	move_enter(s, VASSAL_RELOADING);
+	move_disarm(s, VASSAL_T_HEARTBEAT);	/* nobody beats between the old code and the new */
 	move_arm(s, VASSAL_T_PATIENCE, s->rules->start_patience);
 	move_arm(s, VASSAL_T_START, s->rules->start_timeout + VASSAL_OLD_WORKERS_NS);
 	if (is_silent(s))
@@ -146,11 +147,21 @@ void cell_send_reload(struct step *s)
 void cell_started(struct step *s)
 {
 	s->v->pid = (int32_t)s->in->arg;
-	if (s->v->wanted != VASSAL_WANTED_RUN) {
-		move_stop(s);
-		return;
-	}
 	move_enter(s, VASSAL_STARTING);
+	if (s->v->deadline[VASSAL_T_START] == 0)	/* the keeper was long in starting it */
+		move_arm(s, VASSAL_T_START, s->rules->start_timeout);
+}
+
+void cell_started_late(struct step *s)
+{
+	s->v->pid = (int32_t)s->in->arg;
+}
+
+/* Until the gate judges it. Never sooner than its workers heed bytes 1 and 2. */
+static void settle(struct step *s)
+{
+	bool judged = s->v->pending == VASSAL_CLASS_NONE && s->rules->ready_for > VASSAL_WORKERS_UP_NS;
+	move_arm(s, VASSAL_T_SETTLE, judged ? s->rules->ready_for : VASSAL_WORKERS_UP_NS);
 }
 
 void cell_up(struct step *s)
@@ -158,26 +169,28 @@ void cell_up(struct step *s)
 	struct vassal *v = s->v;
 	move_release_slot(s);
 	v->up_at = s->in->now;
+	move_disarm(s, VASSAL_T_START);		/* the gate has limits of its own */
 	move_enter(s, VASSAL_SETTLING);
-	move_arm(s, VASSAL_T_SETTLE, v->pending == VASSAL_CLASS_NONE ? s->rules->ready_for : VASSAL_WORKERS_UP_NS);
+	settle(s);
 }
 
 /* Byte 5 again: worker 1 died at once and was respawned, or a new ruler reads the byte a second time. */
 void cell_up_again(struct step *s)
 {
+	if (s->v->pending != VASSAL_CLASS_NONE)
+		return;		/* newer code waits: nobody will judge this one */
 	if (++s->v->respawns_seen > VASSAL_RESPAWNS_MAX) {
 		move_fail_gate(s, VASSAL_WHY_RESPAWNING, 0);
 		return;
 	}
 	move_end_probe(s);
-	move_arm(s, VASSAL_T_SETTLE, s->v->pending == VASSAL_CLASS_NONE ? s->rules->ready_for : VASSAL_WORKERS_UP_NS);
+	settle(s);
 }
 
 void cell_settled(struct step *s)
 {
 	struct vassal *v = s->v;
 	if (v->pending != VASSAL_CLASS_NONE) {
-		move_disarm(s, VASSAL_T_START);
 		move_queue_reload(s);
 	} else if (v->no_app) {
 		move_fail_gate(s, VASSAL_WHY_NO_APP, 0);
@@ -226,15 +239,10 @@ void cell_patience_over(struct step *s)
 
 void cell_start_timeout(struct step *s)
 {
-	if (s->rules->signal == SPEC_SIGNAL_UNSURE && s->v->spawned)
+	if (s->rules->signal == SPEC_SIGNAL_UNSURE && s->v->spawned && s->v->state == VASSAL_STARTING)
 		cell_up(s);	/* we could not read what to expect: it lives, let it */
 	else
 		move_kill_tree(s, VASSAL_WHY_TIMEOUT);
-}
-
-void cell_settling_timeout(struct step *s)
-{
-	move_fail_gate(s, VASSAL_WHY_RESPAWNING, 0);
 }
 
 void cell_send_stop(struct step *s)

@@ -96,6 +96,12 @@ void move_queue(struct step *s, enum vassal_class class)
 	move_emit(s, VASSAL_ACT_ASK, class);
 }
 
+static void leave_queue(struct step *s)
+{
+	if (s->v->state == VASSAL_RELOAD_QUEUED)
+		move_emit(s, VASSAL_ACT_LEAVE, 0);
+}
+
 void move_queue_reload(struct step *s)
 {
 	s->v->pending = VASSAL_CLASS_DEPLOY;
@@ -105,6 +111,7 @@ void move_queue_reload(struct step *s)
 
 void move_kill_tree(struct step *s, enum vassal_why why)
 {
+	leave_queue(s);
 	move_end_probe(s);
 	move_release_slot(s);
 	move_disarm_all(s);
@@ -121,8 +128,7 @@ static bool workers_listen(const struct step *s)
 
 void move_stop(struct step *s)
 {
-	if (s->v->state == VASSAL_RELOAD_QUEUED)
-		move_emit(s, VASSAL_ACT_LEAVE, 0);
+	leave_queue(s);
 	move_end_probe(s);
 	move_release_slot(s);
 	move_disarm_all(s);
@@ -174,12 +180,17 @@ static void died(struct step *s)
 	move_arm(s, VASSAL_T_BACKOFF, delay);
 }
 
+/* Told to end by the stop byte, killed only because it did not heed it: no death of its own. */
+static bool was_stopped(const struct vassal *v)
+{
+	return v->state == VASSAL_STOPPING || (v->state == VASSAL_KILLING && v->failure.why == VASSAL_WHY_STOPPED);
+}
+
 /* The process tree is gone (or never was): what now? */
 void move_ended(struct step *s)
 {
 	struct vassal *v = s->v;
-	if (v->state == VASSAL_RELOAD_QUEUED)
-		move_emit(s, VASSAL_ACT_LEAVE, 0);
+	leave_queue(s);
 	move_end_probe(s);
 	move_release_slot(s);
 	move_disarm_all(s);
@@ -187,7 +198,7 @@ void move_ended(struct step *s)
 	v->pid = 0;
 	if (v->wanted != VASSAL_WANTED_RUN) {
 		move_rest(s);
-	} else if (v->state == VASSAL_STOPPING) {
+	} else if (was_stopped(v)) {
 		move_emit(s, VASSAL_ACT_ANSWER_STOPS, 0);
 		move_queue(s, v->pending == VASSAL_CLASS_NONE ? VASSAL_CLASS_RESPAWN : (enum vassal_class)v->pending);
 	} else {

@@ -1,0 +1,170 @@
+/* keeper: the simulated one. Keeps by name the record that came with each order, keeps each generation and its end until FORGET,
+ * and knows what became of every number it ever saw. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/sim.h"
+
+enum fate keeper_fate(const struct sim *s, uint64_t generation)
+{
+	return generation < s->n_fate ? (enum fate)s->fate[generation] : FATE_NONE;
+}
+
+void keeper_set_fate(struct sim *s, uint64_t generation, enum fate fate)
+{
+	if (generation >= s->n_fate) {
+		size_t n = generation * 2 + 64;
+		s->fate = realloc(s->fate, n);
+		memset(s->fate + s->n_fate, FATE_NONE, n - s->n_fate);
+		s->n_fate = n;
+	}
+	s->fate[generation] = (uint8_t)fate;
+}
+
+struct proc *keeper_find(struct sim *s, uint64_t generation)
+{
+	for (struct proc *p = s->procs; p; p = p->next)
+		if (p->generation == generation)
+			return p;
+	return NULL;
+}
+
+struct proc *keeper_of_site(struct sim *s, unsigned site)
+{
+	for (struct proc *p = s->procs; p; p = p->next)
+		if (p->site == site && proc_alive(p))
+			return p;
+	return NULL;
+}
+
+void keeper_tell(struct sim *s, int kind, uint64_t generation, int32_t arg)
+{
+	if (!s->court)
+		return;		/* the next ruler is told what there is */
+	struct news *n = calloc(1, sizeof *n);
+	n->at = s->now + sim_below(s, sim_chance(s, 3) ? 300 * MS : 2 * MS);
+	if (n->at < s->news_last)
+		n->at = s->news_last;
+	s->news_last = n->at;
+	n->kind = kind;
+	n->generation = generation;
+	n->arg = arg;
+	*s->news_end = n;
+	s->news_end = &n->next;
+}
+
+static void spawn(struct sim *s, const struct queued *q)
+{
+	struct site *site = &s->site[q->site];
+	if (keeper_of_site(s, q->site))
+		sim_fail(s, "%s: generation %lu is started beside a living one", site->name, q->generation);
+	if (q->generation > s->last_generation)
+		s->last_generation = q->generation;
+	if (!s->quiet && sim_chance(s, 4)) {
+		s->count[C_SPAWN_FAILS]++;
+		site->spawn_fails++;
+		keeper_set_fate(s, q->generation, FATE_FAILED);
+		sim_trace(s, "%s: generation %lu cannot be started", site->name, q->generation);
+		keeper_tell(s, VASSAL_SPAWN_FAILED, q->generation, 12);
+		return;
+	}
+	struct proc *p = calloc(1, sizeof *p);
+	p->site = q->site;
+	p->generation = q->generation;
+	p->pid = ++s->next_pid;
+	p->next = s->procs;
+	s->procs = p;
+	keeper_set_fate(s, q->generation, FATE_LIVE);
+	proc_spawn(s, p);
+	keeper_tell(s, VASSAL_STARTED, p->generation, p->pid);
+}
+
+static void forget(struct sim *s, const struct queued *q)
+{
+	for (struct proc **at = &s->procs; *at; at = &(*at)->next) {
+		struct proc *p = *at;
+		if (p->generation != q->generation)
+			continue;
+		if (proc_alive(p))
+			sim_fail(s, "%s: living generation %lu is forgotten", s->site[q->site].name, q->generation);
+		*at = p->next;
+		free(p);
+		keeper_set_fate(s, q->generation, FATE_FORGOTTEN);
+		return;
+	}
+	sim_fail(s, "%s: generation %lu is forgotten and is not there", s->site[q->site].name, q->generation);
+}
+
+static void signal_it(struct sim *s, const struct queued *q)
+{
+	struct proc *p = keeper_find(s, q->generation);
+	if (!p && keeper_fate(s, q->generation) != FATE_FAILED)
+		sim_fail(s, "%s: generation %lu is signalled after its end was forgotten", s->site[q->site].name, q->generation);
+	if (!p || !proc_alive(p))
+		return;		/* the two crossed */
+	if (q->kind == COURT_KILL) {
+		proc_kill(s, p);
+		return;
+	}
+	p->sends++;
+	proc_take_byte(s, p, q->byte);
+}
+
+static void drop(struct sim *s, const struct queued *q)
+{
+	struct site *site = &s->site[q->site];
+	for (struct proc *p = s->procs; p; p = p->next)
+		if (p->site == q->site)
+			sim_fail(s, "%s: its record is dropped, generation %lu is there", site->name, p->generation);
+	free(site->record);
+	site->record = NULL;
+	site->record_size = 0;
+}
+
+static void keep_record(struct sim *s, struct queued *q)
+{
+	struct site *site = &s->site[q->site];
+	if (!q->record)
+		return;
+	free(site->record);
+	site->record = q->record;
+	site->record_size = q->record_size;
+	q->record = NULL;
+}
+
+void keeper_take_order(struct sim *s)
+{
+	static const char *const names[] = { "SPAWN", "SEND", "KILL", "FORGET", "STATE", "DROP" };
+	struct queued *q = s->orders;
+	s->orders = q->next;
+	if (!s->orders)
+		s->orders_end = &s->orders;
+	s->taken++;
+	if (q->kind != COURT_STATE)
+		sim_trace(s, "%s: keeper takes %s of generation %lu, byte %u", s->site[q->site].name, names[q->kind],
+			  q->generation, q->byte);
+	keep_record(s, q);
+	switch (q->kind) {
+	case COURT_SPAWN: spawn(s, q); break;
+	case COURT_SEND:
+	case COURT_KILL: signal_it(s, q); break;
+	case COURT_FORGET: forget(s, q); break;
+	case COURT_STATE: break;
+	case COURT_DROP: drop(s, q); break;
+	}
+	free(q->record);
+	free(q);
+}
+
+void keeper_free(struct sim *s)
+{
+	while (s->procs) {
+		struct proc *p = s->procs;
+		s->procs = p->next;
+		free(p);
+	}
+	for (unsigned i = 0; i < s->n_sites; i++)
+		free(s->site[i].record);
+	free(s->fate);
+	free(s->death);
+}
