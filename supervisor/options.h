@@ -19,8 +19,8 @@ struct options {
 	uint32_t emperor_required_heartbeat;	/* s, 30 */
 	uint32_t emperor_curse_tolerance;	/* s, 30 */
 	uint32_t emperor_throttle;		/* ms, 1000 */
-	uint32_t emperor_max_throttle;		/* s, 180 */
-	struct options_list emperor_extra_extension;	/* with their dot */
+	uint32_t emperor_max_throttle;		/* ms, 180000: uWSGI takes this one in milliseconds too */
+	struct options_list emperor_extra_extension;	/* with their dot: put there where it was left out */
 	char *emperor_wrapper;			/* execed instead of the binary */
 	struct options_list vassals_inherit_before, vassals_include_before, vassals_set, vassals_inherit, vassals_include;
 	/* common ones that an emperor's ini carries */
@@ -42,14 +42,17 @@ struct options {
 	struct options_list vassal_users;	/* as root with neither uid nor tyrant: who may be named by an ini; empty: anyone but root */
 	bool vassals_as_root;
 	/* what to do */
-	bool check, help, version;
+	bool check, help, version, mdoc_options;
 };
 
-/* Defaults, then argv, then the inis it names, in order; then checks. 0; or a positive exit status (2) after ONE clear line on
- * err naming the option. Warnings (unknown key in an ini, option without meaning for an emperor) go to err, one line
- * each, prefixed "regent: ". With --strict an unknown key is status 2. help and version print nothing here. */
+#define OPTIONS_USAGE 2
+
+/* Defaults, then what argv says, in its order, an ini at the place where it is named; a bare FILE.ini after all options, as uWSGI
+ * has it: the last word on a thing counts. Then checks. 0; or OPTIONS_USAGE after ONE clear line on err naming the option.
+ * Warnings (unknown key in an ini, option without meaning for an emperor) go to err, one line each, prefixed "regent: ".
+ * With --strict an unknown key is OPTIONS_USAGE. help, version and mdoc_options print nothing here, and skip the checks. */
 int options_parse(int argc, char **argv, FILE *err, struct options **ret);
-struct options *options_free(struct options *o);
+struct options *options_free(struct options *o);	/* NULL is fine; returns NULL */
 
 void options_help(FILE *out);			/* --help, from the table */
 void options_mdoc(FILE *out);			/* the man page's list, from the table: `regent --mdoc-options` */
