@@ -60,8 +60,16 @@ static int find_ruler_user(const struct options *o, uid_t *uid, gid_t *gid)
 	return 0;
 }
 
-static int check_vassal_user(const struct options *o)
+/* uWSGI would leave the group at root's where only --uid is given (tried). */
+static int check_vassal_user(struct options *o)
 {
+	uid_t uid;
+	if (o->uid_number != IDENTITY_NONE && o->gid_number == (gid_t)-1)
+		identity_user(o->uid, &uid, &o->gid_number);
+	if (geteuid() == 0 && o->uid_number != IDENTITY_NONE && o->gid_number == (gid_t)-1) {
+		fprintf(stderr, "regent: --uid %s: has no primary group; give --gid too\n", o->uid);
+		return EXIT_USAGE;
+	}
 	if (geteuid() != 0 || o->uid_number == IDENTITY_NONE || o->vassals_as_root)
 		return 0;
 	if (o->uid_number == 0 || o->gid_number == 0) {
@@ -73,12 +81,13 @@ static int check_vassal_user(const struct options *o)
 
 static int open_logger(const struct options *o, const struct premises *p)
 {
-	const char *comma = o->log_syslog ? strchr(o->log_syslog, ',') : NULL;
-	(void)comma;
+	char ident[LOGGER_IDENT_MAX] = "";
+	int facility = LOG_DAEMON;
+	if (o->log_syslog)	/* options.c has checked it */
+		logger_syslog_argument(o->log_syslog, ident, sizeof ident, &facility);
 	struct logger_config config = {
-		.logto = o->logto, .fd = p->log >= 0 ? p->log : STDERR_FILENO, .syslog = o->log_syslog != NULL,
-		.ident = o->log_syslog && o->log_syslog[0] ? o->log_syslog : NULL, .facility = LOG_DAEMON,
-		.syslog_path = "/dev/log", .log_date = o->log_date,
+		.logto = o->logto ? o->logto : o->daemonize, .fd = p->log >= 0 ? p->log : STDERR_FILENO, .syslog = o->log_syslog != NULL,
+		.ident = ident[0] ? ident : NULL, .facility = facility, .syslog_path = "/dev/log", .log_date = o->log_date,
 	};
 	return logger_open(&config);
 }
@@ -122,7 +131,7 @@ static int rule(const struct options *o, uid_t ruler_uid, gid_t ruler_gid, struc
 	return r;
 }
 
-static int start(const struct options *o)
+static int start(struct options *o)
 {
 	uid_t ruler_uid;
 	gid_t ruler_gid;

@@ -71,9 +71,9 @@ static int compose_environment(struct policy *p, char *const *from)
 	for (size_t i = 0; i < count && r == 0; i++)
 		if (strncmp(from[i], VASSAL_PREFIX, strlen(VASSAL_PREFIX)) == 0 && strchr(from[i], '='))
 			r = put(env, &n, renamed(from[i]));
-	char *proc_name, *wire;
-	if (r == 0)
-		r = put(env, &n, asprintf(&proc_name, "UWSGI_ORIGINAL_PROC_NAME=%s", p->options->binary_path) < 0 ? NULL : proc_name);
+	char *wire;
+	if (r == 0)	/* argv[0] of the Emperor that is replaced */
+		r = put(env, &n, strdup("UWSGI_ORIGINAL_PROC_NAME=uwsgi"));
 	if (r == 0)
 		r = put(env, &n, asprintf(&wire, "UWSGI_EMPEROR_FD=%d", LAUNCH_WIRE_FD) < 0 ? NULL : wire);
 	return r;
@@ -141,7 +141,10 @@ int policy_new(const struct options *options, uid_t ruler_uid, char *const *envi
 	p->programs[0] = options->emperor_wrapper ? options->emperor_wrapper : options->binary_path;
 	p->argv = calloc(argv_length(options), sizeof *p->argv);
 	p->monitors = calloc(options->emperor.n, sizeof *p->monitors);
+	p->named.uid = IDENTITY_NONE;
 	int r = p->argv && p->monitors ? compose_environment(p, environment) : -ENOMEM;
+	if (r == 0 && p->privileged && options->uid_number != IDENTITY_NONE)
+		r = identity_with_groups(options->uid_number, options->gid_number, &p->fixed);
 	for (size_t i = 0; r == 0 && i < options->emperor.n; i++) {
 		p->n_monitors = i + 1;
 		r = add_monitor(&p->monitors[i], options->emperor.items[i]);
@@ -301,7 +304,15 @@ static int ini_identity(struct policy *p, const char *name, uid_t uid, gid_t gid
 			 p->options->vassal_users.n ? ", and only those of vassal-users" : "");
 		return -EPERM;
 	}
-	*id = (struct identity){ .uid = uid, .gid = gid };
+	if (p->named.uid != uid || p->named.gid != gid) {
+		int r = identity_with_groups(uid, gid, &p->named);
+		if (r < 0) {
+			p->named.uid = IDENTITY_NONE;
+			snprintf(why, size, "cannot find the groups of user %u for %s: %s", uid, name, strerror(-r));
+			return r;
+		}
+	}
+	*id = p->named;
 	return 0;
 }
 
@@ -322,6 +333,6 @@ int policy_identity(struct policy *p, unsigned monitor, const char *name, uid_t 
 		return tyrant_identity(p, monitor, name, id, why, why_size);
 	if (o->uid_number == IDENTITY_NONE)
 		return ini_identity(p, name, asked_uid, asked_gid, id, why, why_size);
-	*id = (struct identity){ .uid = o->uid_number, .gid = o->gid_number };
+	*id = p->fixed;
 	return 0;
 }

@@ -24,6 +24,8 @@ struct policy {
 	char **environment;	/* of every vassal */
 	const char **argv;	/* scratch for one launch, and its programs */
 	const char *programs[3];
+	struct identity fixed;	/* of --uid and --gid, with their groups; looked up once, as the Emperor does */
+	struct identity named;	/* the one an ini named last: groups of the next with the same ids need no look-up */
 };
 
 int policy_new(const struct options *options, uid_t ruler_uid, char *const *environment, struct policy **ret);

@@ -414,6 +414,15 @@ static int64_t stamp(void *data)
 	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+/* Without a blacklist the Emperor starts again at once, for ever; so do we, but never in a loop that eats a CPU. */
+#define UNTHROTTLED_NS (100 * NSEC_PER_MSEC)
+
+static uint64_t throttle_step(const struct options *o)
+{
+	uint64_t step = o->emperor_throttle * NSEC_PER_MSEC;
+	return o->emperor_no_blacklist && step > UNTHROTTLED_NS ? UNTHROTTLED_NS : step;
+}
+
 static int make_court(struct ruler *r)
 {
 	const struct options *o = r->options;
@@ -425,7 +434,7 @@ static int make_court(struct ruler *r)
 			.mercy = o->emperor_curse_tolerance * NSEC_PER_SEC, .curse_tolerance = o->emperor_curse_tolerance * NSEC_PER_SEC,
 			.heartbeat = o->emperor_required_heartbeat * NSEC_PER_SEC,
 			.stop_byte = o->emperor_graceful_shutdown ? 2 : 0,
-			.backoff = { .step_ns = o->emperor_throttle * NSEC_PER_MSEC, .max_ns = o->emperor_max_throttle * NSEC_PER_MSEC,
+			.backoff = { .step_ns = throttle_step(o), .max_ns = o->emperor_max_throttle * NSEC_PER_MSEC,
 				     .flat = o->emperor_no_blacklist },
 		},
 		.max_starting = o->max_starting, .first_generation = 1, .stamp = stamp,

@@ -110,6 +110,23 @@ int identity_group(const char *text, gid_t *gid)
 	return -ERANGE;
 }
 
+int identity_with_groups(uid_t uid, gid_t gid, struct identity *id)
+{
+	struct passwd entry, *found = NULL;
+	char buf[16384];
+	int r = getpwuid_r(uid, &entry, buf, sizeof buf, &found);
+	if (r != 0)
+		return -r;
+	*id = (struct identity){ .uid = uid, .gid = gid };
+	if (!found)
+		return 0;
+	int n = (int)ARRAY_SIZE(id->groups);
+	if (getgrouplist(entry.pw_name, gid, id->groups, &n) < 0)
+		return -E2BIG;
+	id->n_groups = (size_t)n;
+	return 0;
+}
+
 /* The kernel keeps groups sorted, so only the sets compare. */
 static int verify_groups(const struct identity *id)
 {

@@ -8,12 +8,11 @@
 #include <sys/types.h>
 
 #define IDENTITY_NONE ((uid_t)-1)
-#define IDENTITY_GROUPS_MAX 1024
 
 struct identity {
 	uid_t uid;		/* IDENTITY_NONE: stay who we are */
 	gid_t gid;
-	gid_t groups[32];	/* supplementary groups; the Emperor gives none unless asked (tried) */
+	gid_t groups[256];	/* supplementary groups */
 	size_t n_groups;
 };
 
@@ -21,6 +20,10 @@ struct identity {
  * May block (name services). gid may be NULL; for a number without a passwd entry *gid is (gid_t)-1. */
 int identity_user(const char *text, uid_t *uid, gid_t *gid);
 int identity_group(const char *text, gid_t *gid);
+
+/* Fills id for uid and gid with the supplementary groups that the user database gives them, as the Emperor does for --uid (tried);
+ * none for a uid without an entry. May block (name services). 0; -E2BIG: more groups than fit; other negative errno. */
+int identity_with_groups(uid_t uid, gid_t gid, struct identity *id);
 
 /* Becomes id: groups, gid, uid (with which the kernel clears the capabilities); then verified with getresuid, getresgid,
  * getgroups and by trying to become root again. Async-signal-safe, allocates nothing. 0 or negative errno (-EINVAL: no

@@ -153,7 +153,8 @@ void move_rest(struct step *s)
 static void died(struct step *s)
 {
 	struct vassal *v = s->v;
-	bool good_run = v->up_at != 0 && s->in->now - v->up_at >= BACKOFF_GOOD_RUN_NS && v->state != VASSAL_BROKEN;
+	/* As the Emperor has it, who became loyal is never throttled. */
+	bool good_run = v->loyal || (v->up_at != 0 && s->in->now - v->up_at >= BACKOFF_GOOD_RUN_NS && v->state != VASSAL_BROKEN);
 	bool exile = v->failure.why == VASSAL_WHY_EXIT && WIFEXITED(v->failure.detail) &&
 		     WEXITSTATUS(v->failure.detail) == EXIT_EXILE;
 
