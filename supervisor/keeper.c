@@ -440,6 +440,7 @@ static void init_watchers(struct keeper *k)
 	k->signals.data = k->link_read.data = k->link_write.data = k->knock.data = k->link_retry.data = k->pause.data =
 		k->patience.data = k->knock_again.data = k->mercy.data = k->errand_deadline.data = k->watchdog.data = k;
 	ev_io_start(k->loop, &k->signals);
+	logger_pump_start(&k->log, k->loop);
 	ev_periodic_start(k->loop, &k->never);
 	if (k->config->control >= 0)
 		ev_io_start(k->loop, &k->knock);

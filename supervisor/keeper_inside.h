@@ -7,6 +7,7 @@
 #include "supervisor/holdings.h"
 #include "supervisor/keeper.h"
 #include "supervisor/link.h"
+#include "supervisor/logger_pump.h"
 
 enum keeper_phase {
 	KEEPER_RULING,
@@ -25,6 +26,7 @@ struct keeper {
 	int null;			/* /dev/null: the vassals' stdin */
 	int signal_fd;
 	ev_io signals, knock;
+	struct logger_pump log;
 	ev_periodic never;		/* makes libev use a timerfd: else it wakes every minute for nothing */
 
 	/* the ruler of the moment */

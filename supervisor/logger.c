@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "supervisor/logger_backlog.h"
 #include "supervisor/logger_sink.h"
 #include "vassals/util.h"
 
@@ -19,6 +20,7 @@ _Static_assert(LOGGER_TEXT_MAX + PREFIX_MAX <= 4096, "a line must fit PIPE_BUF")
 static struct {
 	struct logger_sink file;
 	struct logger_syslog syslog;
+	struct logger_backlog backlog;
 	bool to_file, to_syslog, date;
 	int facility;
 	uint64_t dropped;
@@ -50,6 +52,8 @@ int logger_open(const struct logger_config *config)
 	tzset();	/* reads the zone file now, not in the middle of something */
 	logger_syslog_close(&log_to.syslog);
 	log_to.syslog = syslog_sink;
+	for (size_t n; logger_backlog_first(&log_to.backlog, &n);)
+		logger_backlog_pop(&log_to.backlog);
 	log_to.to_syslog = config->syslog;
 	log_to.to_file = config->logto || !config->syslog;
 	log_to.date = config->log_date;
@@ -101,6 +105,36 @@ static bool write_file(const char *name, const char *text)
 	return logger_sink_write(&log_to.file, line, (size_t)n);
 }
 
+void logger_flush(void)
+{
+	size_t n;
+	const char *record;
+	while ((record = logger_backlog_first(&log_to.backlog, &n)) != NULL) {
+		enum logger_taken answer = logger_syslog_send(&log_to.syslog, record, n);
+		if (answer == LOGGER_FULL)
+			return;
+		log_to.dropped += answer == LOGGER_NOBODY;
+		logger_backlog_pop(&log_to.backlog);
+	}
+}
+
+int logger_waits_for(void)
+{
+	size_t n;
+	return logger_backlog_first(&log_to.backlog, &n) ? log_to.syslog.fd : -1;
+}
+
+/* In order: behind what waits already. */
+static enum logger_taken hand_over(const char *record, size_t n)
+{
+	size_t first;
+	bool waits = logger_backlog_first(&log_to.backlog, &first) != NULL;
+	enum logger_taken answer = waits ? LOGGER_FULL : logger_syslog_send(&log_to.syslog, record, n);
+	if (answer == LOGGER_FULL && logger_backlog_add(&log_to.backlog, record, n))
+		return LOGGER_TAKEN;
+	return answer;
+}
+
 /* As syslog(3) writes to the local socket: no host name, and the month in English whatever the locale. */
 static enum logger_taken write_syslog(int level, const char *tag, pid_t pid, const char *text)
 {
@@ -111,7 +145,7 @@ static enum logger_taken write_syslog(int level, const char *tag, pid_t pid, con
 	localtime_r(&now, &tm);
 	int n = snprintf(record, sizeof(record), "<%d>%.3s %2d %02d:%02d:%02d %.255s[%d]: %s", log_to.facility | level,
 			 months + tm.tm_mon * 3, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, tag, (int)pid, text);
-	return logger_syslog_send(&log_to.syslog, record, (size_t)n);
+	return hand_over(record, (size_t)n);
 }
 
 static void copy_name(char *copy, size_t size, const char *name, const char *forbidden)

@@ -49,6 +49,11 @@ void logger_vassal(const char *name, pid_t pid, const char *line, size_t length)
  * util_now(). Of the 128 keys used last; what an older one has counted is said when it goes. */
 void logger_once(int level, const char *key, uint64_t now, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* The local syslog takes ten or so records at once; more are held back, at most a MiB. The descriptor to wait on until there is
+ * room, -1 while nothing waits; then logger_flush(). See logger_pump.h. */
+int logger_waits_for(void);
+void logger_flush(void);
+
 /* Records that one of their places did not take, since the last call. Said in the log by the caller, when it can be. */
 uint64_t logger_dropped(void);
 

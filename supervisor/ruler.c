@@ -514,6 +514,7 @@ static void make_watchers(struct ruler *r)
 	r->link_read.data = r->link_write.data = r->link_retry.data = r->before_sleep.data = r;
 	ev_io_start(r->loop, &r->link_read);
 	ev_prepare_start(r->loop, &r->before_sleep);
+	logger_pump_start(&r->log, r->loop);
 	ev_periodic_start(r->loop, &r->never);
 	for (int i = 0; i < RULER_ERRANDS_MAX; i++)
 		r->errands[i].ruler = r;

@@ -13,6 +13,7 @@
 #include "supervisor/court.h"
 #include "supervisor/errand.h"
 #include "supervisor/link.h"
+#include "supervisor/logger_pump.h"
 #include "supervisor/monitor.h"
 #include "supervisor/ruler.h"
 #include "vassals/output.h"
@@ -72,6 +73,7 @@ struct ruler {
 	struct early_exit *early_exits;	/* told before the court was adopted */
 	size_t n_early_exits;
 	ev_prepare before_sleep;
+	struct logger_pump log;
 	ev_periodic never;
 	size_t status_told;		/* the number of vassals in the last status line; SIZE_MAX: none yet */
 	size_t busy;			/* vassals between two rests */
