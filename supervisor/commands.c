@@ -97,6 +97,15 @@ static struct session *session_new(struct commands *c, struct control_client *cl
 	return s;
 }
 
+static struct session *session_of(const struct commands *c, uint64_t token)
+{
+	struct session *s;
+	DL_FOREACH(c->sessions, s)
+		if (s->token == token)
+			return s;
+	return NULL;
+}
+
 /* ---- saying */
 
 void session_say(struct session *s, struct json *j)
@@ -105,6 +114,14 @@ void session_say(struct session *s, struct json *j)
 	if (s->client && text)
 		control_reply(s->client, text);
 	json_clear(j);
+}
+
+void session_say_if_it_reads(struct session *s, struct json *j)
+{
+	if (s->client && control_unsent(s->client) > CONTROL_UNSENT_MAX / 2)
+		json_clear(j);
+	else
+		session_say(s, j);
 }
 
 __attribute__((format(printf, 3, 0)))
@@ -167,7 +184,7 @@ void say_progress(struct session *s, struct court_vassal *cv, const char *from, 
 	json_string(&j, "to", vassal_state_name(cv->v.state));
 	json_string(&j, "cause", cause);
 	json_close(&j, '}');
-	session_say(s, &j);
+	session_say_if_it_reads(s, &j);
 }
 
 /* ---- a request */
@@ -237,12 +254,9 @@ static void on_request(void *data, struct control_client *client, char *line)
 static void on_closed(void *data, struct control_client *client)
 {
 	struct commands *c = data;
-	struct session *s;
-	DL_FOREACH(c->sessions, s)
-		if (s->client == client)
-			break;
+	struct session *s = session_of(c, control_token(client));
 	if (!s)
-		return;
+		return;		/* it never said anything */
 	enter(s);
 	if (s->kind == SESSION_ASKS)
 		court_forsake(c->config.court, s->token);
@@ -269,10 +283,7 @@ void commands_ready(struct commands *c)
 
 void commands_answer(struct commands *c, uint64_t waiter, struct court_vassal *cv, const struct court_answer *answer)
 {
-	struct session *s;
-	DL_FOREACH(c->sessions, s)
-		if (s->token == waiter)
-			break;
+	struct session *s = session_of(c, waiter);
 	if (!s || s->kind != SESSION_ASKS)
 		return;
 	enter(s);

@@ -106,14 +106,13 @@ static void end_if_settled(struct session *s)
 static struct part *open_part(const struct session *s, const struct court_vassal *cv)
 {
 	for (size_t i = 0; i < s->n_parts; i++)
-		if (s->parts[i].cv == cv && !s->parts[i].settled)
+		if (s->parts[i].cv == cv)
 			return &s->parts[i];
 	return NULL;
 }
 
 static void settle(struct session *s, struct part *part)
 {
-	part->settled = true;
 	part->cv = NULL;
 	s->n_open--;
 	end_if_settled(s);
@@ -131,7 +130,7 @@ static void say_accepted(struct session *s, struct part *part, const uint8_t id[
 	json_string(&j, "accepted", part->name);
 	json_string(&j, "id", text);
 	json_close(&j, '}');
-	session_say(s, &j);
+	session_say_if_it_reads(s, &j);
 }
 
 static void keep_words(struct session *s, struct part *part, struct court_vassal *cv)
@@ -211,7 +210,6 @@ static int add_refused(struct session *s, const char *name, enum status status)
 	struct part *part = part_add(s, name);
 	if (!part)
 		return -ENOMEM;
-	part->settled = true;
 	part->status = status;
 	part->instead = status == STATUS_UNKNOWN ? "no such vassal" : "not allowed";
 	return 0;

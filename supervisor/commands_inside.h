@@ -68,9 +68,9 @@ enum session_kind {
 };
 /* One vassal that a request is for. */
 struct part {
-	struct court_vassal *cv;	/* NULL: gone, or never known */
+	struct court_vassal *cv;	/* NULL: settled */
 	char *name;
-	bool asked, told, settled;	/* the court has it; the client knows that; its answer is there */
+	bool asked, told;		/* the court has it; the client knows that */
 	enum status status;
 	struct vassal_failure failure;
 	uint64_t took;			/* ns */
@@ -109,6 +109,7 @@ struct commands {
 
 /* One object to the client, if it is still there. Clears j. */
 void session_say(struct session *s, struct json *j);
+void session_say_if_it_reads(struct session *s, struct json *j);	/* what it can do without: not to one that is far behind */
 /* The last object: opened here, the caller may add to it, session_close_result() sends it and ends the session. */
 void session_open_result(struct json *j, enum status status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void session_close_result(struct session *s, struct json *j);

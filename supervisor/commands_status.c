@@ -48,9 +48,11 @@ static const char *waits_for(const struct court_vassal *cv)
 /* Its states are counted by the monotonic clock; people live by the other one. */
 static int64_t since_epoch(const struct vassal *v)
 {
+	struct timespec wall;
 	uint64_t now = util_now();
-	uint64_t ago = now > v->since ? now - v->since : 0;
-	return (int64_t)time(NULL) - (int64_t)(ago / NSEC_PER_SEC);
+	clock_gettime(CLOCK_REALTIME, &wall);
+	int64_t wall_ns = (int64_t)wall.tv_sec * (int64_t)NSEC_PER_SEC + wall.tv_nsec;
+	return (wall_ns - (int64_t)(now > v->since ? now - v->since : 0)) / (int64_t)NSEC_PER_SEC;
 }
 
 static uint64_t backoff_left_ms(const struct vassal *v)

@@ -218,7 +218,7 @@ static void take_eof(struct control_client *client)
 static void read_line(struct control_client *client)
 {
 	bool reading = client->state == CLIENT_READING;
-	char byte, *at = reading ? client->line + client->n_line : &byte;
+	char byte = 0, *at = reading ? client->line + client->n_line : &byte;
 	size_t room = reading ? sizeof client->line - client->n_line : 1;
 	ssize_t n = recv(client->fd, at, room, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -373,6 +373,7 @@ struct control *control_free(struct control *c)
 uint64_t control_token(const struct control_client *client) { return client->token; }
 const struct control_peer *control_peer(const struct control_client *client) { return &client->peer; }
 size_t control_count(const struct control *c) { return c->n; }
+size_t control_unsent(const struct control_client *client) { return control_outbox_size(&client->unsent); }
 
 struct control_client *control_find(const struct control *c, uint64_t token)
 {

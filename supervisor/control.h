@@ -42,6 +42,8 @@ size_t control_count(const struct control *c);
 const struct control_peer *control_peer(const struct control_client *client);
 /* One JSON object; the newline is added. Never blocks; may close the client (then closed() has been called: false is returned). */
 bool control_reply(struct control_client *client, const char *json);
+/* Bytes it has not taken yet. Who writes much of what can be missed should look before. */
+size_t control_unsent(const struct control_client *client);
 /* Closes once everything is sent. */
 void control_end(struct control_client *client);
 

@@ -96,7 +96,6 @@ bool ctl_print_closed(void *data)
 
 static void print_kept(const struct ctl_printer *printer)
 {
-	size_t i;
 	json_t *item;
 	if (!printer->request->json && strcmp(printer->request->verb, "events") == 0) {
 		json_t *rows = ctl_rows_of_events(printer->kept);
@@ -104,7 +103,7 @@ static void print_kept(const struct ctl_printer *printer)
 		json_decref(rows);
 		return;
 	}
-	json_array_foreach(printer->kept, i, item) {
+	for (size_t i = 0; (item = json_array_get(printer->kept, i)) != NULL; i++) {
 		if (json_is_string(item))
 			puts(json_string_value(item));
 		else
@@ -115,9 +114,8 @@ static void print_kept(const struct ctl_printer *printer)
 /* Why a reload failed is what whoever pushed wants to read. */
 static void print_last_lines(const json_t *vassals)
 {
-	size_t i;
 	json_t *part;
-	json_array_foreach(vassals, i, part) {
+	for (size_t i = 0; (part = json_array_get(vassals, i)) != NULL; i++) {
 		const char *lines = ctl_string(part, "last_lines");
 		if (!*lines)
 			continue;
@@ -131,19 +129,17 @@ static void print_last_lines(const json_t *vassals)
 
 static void print_each_verdict(const json_t *vassals)
 {
-	size_t i;
 	json_t *part;
 	if (json_array_size(vassals) < 2)
 		return;
-	json_array_foreach(vassals, i, part)
+	for (size_t i = 0; (part = json_array_get(vassals, i)) != NULL; i++)
 		put_line(stdout, ctl_string(part, "text"));
 }
 
 static void print_candidates(const json_t *candidates)
 {
-	size_t i;
 	json_t *name;
-	json_array_foreach(candidates, i, name)
+	for (size_t i = 0; (name = json_array_get(candidates, i)) != NULL; i++)
 		put_line(stdout, json_is_string(name) ? json_string_value(name) : "?");
 }
 

@@ -24,9 +24,8 @@ static const char *cell(const json_t *row, size_t column)
 
 static void measure(const json_t *rows, size_t widths[COLUMNS_MAX])
 {
-	size_t i;
 	json_t *row;
-	json_array_foreach(rows, i, row) {
+	for (size_t i = 0; (row = json_array_get(rows, i)) != NULL; i++) {
 		for (size_t c = 0; c < json_array_size(row) && c < COLUMNS_MAX; c++) {
 			size_t w = width(cell(row, c));
 			widths[c] = w > widths[c] ? w : widths[c];
@@ -49,10 +48,10 @@ static void put_row(FILE *out, const json_t *row, const size_t widths[COLUMNS_MA
 
 void ctl_table(FILE *out, const json_t *rows)
 {
-	size_t i, widths[COLUMNS_MAX] = { 0 };
+	size_t widths[COLUMNS_MAX] = { 0 };
 	json_t *row;
 	measure(rows, widths);
-	json_array_foreach(rows, i, row)
+	for (size_t i = 0; (row = json_array_get(rows, i)) != NULL; i++)
 		put_row(out, row, widths);
 }
 
@@ -96,9 +95,8 @@ static json_t *remark(const json_t *vassal)
 
 json_t *ctl_rows_of_status(const json_t *vassals)
 {
-	size_t i;
 	json_t *v, *rows = json_pack("[[s,s,s,s,s,s,s]]", "NAME", "STATE", "PID", "SINCE", "RESTARTS", "RELOADS", "REMARK");
-	json_array_foreach(vassals, i, v) {
+	for (size_t i = 0; (v = json_array_get(vassals, i)) != NULL; i++) {
 		double since = (double)json_integer_value(json_object_get(v, "since"));
 		json_array_append_new(rows, json_pack("[s,s,o,o,o,o,o]", ctl_string(v, "name"), ctl_string(v, "state"), number(v, "pid"),
 						      moment(since, false), number(v, "restarts"), number(v, "reloads"), remark(v)));
@@ -108,9 +106,8 @@ json_t *ctl_rows_of_status(const json_t *vassals)
 
 json_t *ctl_rows_of_list(const json_t *vassals)
 {
-	size_t i;
 	json_t *v, *rows = json_array();
-	json_array_foreach(vassals, i, v)
+	for (size_t i = 0; (v = json_array_get(vassals, i)) != NULL; i++)
 		json_array_append_new(rows, json_pack("[s,s]", ctl_string(v, "name"), ctl_string(v, "state")));
 	return rows;
 }
@@ -123,9 +120,8 @@ static json_t *asker(const json_t *event)
 
 json_t *ctl_rows_of_events(const json_t *events)
 {
-	size_t i;
 	json_t *e, *rows = json_pack("[[s,s,s,s,s,s]]", "TIME", "NAME", "FROM", "TO", "CAUSE", "");
-	json_array_foreach(events, i, e)
+	for (size_t i = 0; (e = json_array_get(events, i)) != NULL; i++)
 		json_array_append_new(rows, json_pack("[o,s,s,s,s,o]", moment(json_number_value(json_object_get(e, "time")), true),
 						      ctl_string(e, "event"), ctl_string(e, "from"), ctl_string(e, "to"),
 						      ctl_string(e, "cause"), asker(e)));
@@ -134,9 +130,8 @@ json_t *ctl_rows_of_events(const json_t *events)
 
 json_t *ctl_rows_of_help(const json_t *verbs)
 {
-	size_t i;
 	json_t *v, *rows = json_array();
-	json_array_foreach(verbs, i, v)
+	for (size_t i = 0; (v = json_array_get(verbs, i)) != NULL; i++)
 		json_array_append_new(rows, json_pack("[s,s,s]", ctl_string(v, "verb"), ctl_string(v, "arguments"), ctl_string(v, "help")));
 	return rows;
 }

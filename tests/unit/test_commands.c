@@ -418,6 +418,29 @@ static void test_all(void **state)
 	client_close_fd(&c);
 }
 
+/* More progress than a client may leave unread: it misses some of it, never the result. */
+static void test_all_of_very_many(void **state)
+{
+	enum { MANY = 5000 };
+	struct fake *f = *state;
+	static struct court_vassal *vassals[MANY];
+	struct client c;
+	for (int i = 0; i < MANY; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "vassal-%d.ini", i);
+		vassals[i] = fake_ready(f, name, NULL);
+	}
+	client_open(f, &c);
+	client_says(f, &c, "reload --all\n");
+	for (int i = 0; i < MANY; i++)
+		fake_comes_up(f, vassals[i]);
+	for (int i = 0; i < 100 && !c.eof; i++)
+		client_hears(f, &c);
+	expect_in(c.text, "\"status\":0,\"text\":\"reload: all 5000 done\"");
+	assert_int_equal(count_in(c.text, "\"verdict\":\"done\""), MANY);
+	client_close_fd(&c);
+}
+
 static void test_stop_start_restart(void **state)
 {
 	struct fake *f = *state;
@@ -795,7 +818,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_words), T(test_usage), T(test_junk), T(test_status), T(test_list_and_others), T(test_forget_blacklist),
 		T(test_names), T(test_reload), T(test_failed_reload), T(test_failed_with_logger), T(test_no_app),
-		T(test_same_id_is_the_same_request), T(test_client_leaves), T(test_several), T(test_all), T(test_stop_start_restart),
+		T(test_same_id_is_the_same_request), T(test_client_leaves), T(test_several), T(test_all), T(test_all_of_very_many), T(test_stop_start_restart),
 		T(test_stop_ends_a_reload), T(test_removed_while_asked), T(test_too_many_requests), T(test_wait),
 		T(test_wait_over_a_removal), T(test_logs), T(test_slow_follower), T(test_events), T(test_no_rights), T(test_own_vassal),
 		T(test_control_allow), T(test_control_allow_everything), T(test_complaints), T(test_thousand_clients),
