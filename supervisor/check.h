@@ -6,7 +6,7 @@
 
 #include "supervisor/options.h"
 
-/* options_parse() was fine and unknown_keys says how many warnings it gave. Exit status: 0, or 2 if anything is amiss. */
+/* options_parse() was fine. Exit status: 0, or 2 if anything is amiss. */
 int check_run(const struct options *o, FILE *out);
 
 #endif

@@ -158,10 +158,27 @@ static int start(struct options *o)
 	return r;
 }
 
+/* For --check a warning is a fault too. */
+static int parse(int argc, char **argv, struct options **o, bool *warned)
+{
+	char *words = NULL;
+	size_t size = 0;
+	FILE *err = open_memstream(&words, &size);
+	if (!err)
+		return fail("cannot start", errno);
+	int r = options_parse(argc, argv, err, o);
+	fclose(err);
+	fputs(words, stderr);
+	free(words);
+	*warned = size > 0;
+	return r;
+}
+
 int main(int argc, char **argv)
 {
 	struct options *o;
-	int r = options_parse(argc, argv, stderr, &o);
+	bool warned;
+	int r = parse(argc, argv, &o, &warned);
 	if (r != 0)
 		return r;
 	if (o->help)
@@ -171,7 +188,7 @@ int main(int argc, char **argv)
 	else if (o->version)
 		puts("regent " REGENT_VERSION);
 	else if (o->check)
-		r = check_run(o, stdout);
+		r = check_run(o, stdout) != 0 || warned ? EXIT_USAGE : 0;
 	else
 		r = start(o);
 	options_free(o);

@@ -130,6 +130,22 @@ static size_t argv_length(const struct options *o)
 	return 1 + 2 * lists + 2 + 1;
 }
 
+/* Once, at the start: a name service that hangs must not hang the keeper later. */
+static int find_vassal_users(struct policy *p)
+{
+	const struct options_list *names = &p->options->vassal_users;
+	p->vassal_users = calloc(names->n + 1, sizeof *p->vassal_users);
+	if (!p->vassal_users)
+		return -ENOMEM;
+	for (size_t i = 0; i < names->n; i++) {
+		int r = identity_user(names->items[i], &p->vassal_users[i], NULL);
+		if (r < 0)
+			return r;
+		p->n_vassal_users++;
+	}
+	return 0;
+}
+
 int policy_new(const struct options *options, uid_t ruler_uid, char *const *environment, struct policy **ret)
 {
 	struct policy *p = calloc(1, sizeof *p);
@@ -143,6 +159,8 @@ int policy_new(const struct options *options, uid_t ruler_uid, char *const *envi
 	p->monitors = calloc(options->emperor.n, sizeof *p->monitors);
 	p->named.uid = IDENTITY_NONE;
 	int r = p->argv && p->monitors ? compose_environment(p, environment) : -ENOMEM;
+	if (r == 0)
+		r = find_vassal_users(p);
 	if (r == 0 && p->privileged && options->uid_number != IDENTITY_NONE)
 		r = identity_with_groups(options->uid_number, options->gid_number, &p->fixed);
 	for (size_t i = 0; r == 0 && i < options->emperor.n; i++) {
@@ -169,6 +187,7 @@ struct policy *policy_free(struct policy *p)
 	for (char **e = p->environment; e && *e; e++)
 		free(*e);
 	free(p->environment);
+	free(p->vassal_users);
 	free(p->monitors);
 	free(p->argv);
 	free(p);
@@ -276,16 +295,12 @@ static int tyrant_identity(struct policy *p, unsigned monitor, const char *name,
 	return 0;
 }
 
-static bool is_vassal_user(const struct options *o, uid_t uid)
+static bool is_vassal_user(const struct policy *p, uid_t uid)
 {
-	if (o->vassal_users.n == 0)
-		return true;
-	for (size_t i = 0; i < o->vassal_users.n; i++) {
-		uid_t allowed;
-		if (identity_user(o->vassal_users.items[i], &allowed, NULL) == 0 && allowed == uid)
+	for (size_t i = 0; i < p->n_vassal_users; i++)
+		if (p->vassal_users[i] == uid)
 			return true;
-	}
-	return false;
+	return p->n_vassal_users == 0;
 }
 
 static int ini_identity(struct policy *p, const char *name, uid_t uid, gid_t gid, struct identity *id, char *why, size_t size)
@@ -299,7 +314,7 @@ static int ini_identity(struct policy *p, const char *name, uid_t uid, gid_t gid
 			 "regent --uid and --gid, or --emperor-tyrant (or, if it must be root, --vassals-as-root)", name);
 		return -EPERM;
 	}
-	if (uid == 0 || gid == 0 || uid == p->ruler_uid || !is_vassal_user(p->options, uid)) {
+	if (uid == 0 || gid == 0 || uid == p->ruler_uid || !is_vassal_user(p, uid)) {
 		snprintf(why, size, "%s asks to run as %u:%u, which is not allowed: any user but root and the ruler's own%s", name, uid, gid,
 			 p->options->vassal_users.n ? ", and only those of vassal-users" : "");
 		return -EPERM;

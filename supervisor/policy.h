@@ -21,6 +21,8 @@ struct policy {
 	uid_t ruler_uid;	/* nobody runs as the ruler */
 	struct policy_monitor *monitors;
 	size_t n_monitors;
+	uid_t *vassal_users;	/* of --vassal-users */
+	size_t n_vassal_users;
 	char **environment;	/* of every vassal */
 	const char **argv;	/* scratch for one launch, and its programs */
 	const char *programs[3];
