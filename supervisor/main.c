@@ -177,7 +177,7 @@ static int parse(int argc, char **argv, struct options **o, bool *warned)
 int main(int argc, char **argv)
 {
 	struct options *o;
-	bool warned;
+	bool warned = false;
 	int r = parse(argc, argv, &o, &warned);
 	if (r != 0)
 		return r;
