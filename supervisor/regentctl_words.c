@@ -98,7 +98,7 @@ static char *write_words(const struct ctl_request *r, char **words, size_t n, bo
 		putc(' ', line);
 		put_word(line, words[i]);
 	}
-	if (fclose(line) != 0)
+	if (fclose(line) != 0 || !text)
 		*status = complain("memory", "there is none");
 	return text;
 }
@@ -111,7 +111,7 @@ static int write_line(struct ctl_request *r, char **words, size_t n)
 			return complain(words[i], "a newline cannot be asked for");
 	r->what = write_words(r, words, n, false, &status);
 	r->line = write_words(r, words, n, true, &status);
-	if (status == 0 && strlen(r->line) > CTL_LINE_MAX)
+	if (status == 0 && r->line && strlen(r->line) > CTL_LINE_MAX)
 		status = complain(words[0], "too many or too long names for one request of 4095 bytes");
 	if (status == 0)
 		return 0;
