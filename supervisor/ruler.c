@@ -1,6 +1,7 @@
 #include "supervisor/ruler.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,11 +214,24 @@ static void take_exited(struct ruler *r, struct link_message *m)
 	grown[r->n_early_exits++] = (struct early_exit){ m->generation, m->error };
 }
 
+/* The two things about a directory that an admin must be told at once. */
+static void judge_directory(const char *path)
+{
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		log_warning("regent: %s is not there yet: waiting for it", path);
+	else if (fd < 0 && errno == EACCES)
+		log_error("regent: %s may not be read by the ruler's user (uid %u): give it read and search permission there, for example "
+			  "with setfacl -m u:%u:rx; until then it is looked at again and again", path, getuid(), getuid());
+}
+
 static void start_monitors(struct ruler *r)
 {
 	r->listing = true;
 	for (unsigned i = 0; i < r->options->emperor.n; i++) {
-		int error = r->monitors[i] ? monitor_start(r->monitors[i]) : 0;
+		if (strcmp(r->monitors[i]->kind->scheme, "dir") == 0)
+			judge_directory(r->monitors[i]->argument);
+		int error = monitor_start(r->monitors[i]);
 		if (error < 0)
 			log_error("ruler: cannot monitor %s: %s", r->options->emperor.items[i], strerror(-error));
 	}
