@@ -20,7 +20,9 @@ struct monitor_config {
 	struct ev_loop *loop;
 	char *const *extra_extensions;	/* NULL-terminated, or NULL */
 	bool nofollow;			/* emperor-nofollow: the link itself is what is looked at */
-	/* name: as the Emperor names it (basename for a directory, matched path for a glob); path: absolute, to look at. */
+	/* name: as the Emperor names it (basename for a directory, matched path for a glob); path: absolute, to look at. A name is
+	 * reported where it is a regular file or leads to one, also where it leads to what only others may see (-EACCES). Must not
+	 * free or rescan m. */
 	void (*found)(void *data, struct monitor *m, enum monitor_hint hint, const char *name, const char *path);
 	void (*warn)(void *data, const char *text);
 	void *data;
@@ -36,13 +38,16 @@ struct monitor_kind {
 
 struct monitor {
 	const struct monitor_kind *kind;
-	char *argument;			/* absolute directory or pattern */
+	char *argument;			/* absolute directory, or pattern as given */
+	char *base;			/* what makes a relative pattern absolute: the working directory and '/'; else "" */
 	unsigned index;			/* its place on the command line: the keeper knows it by this */
 	struct monitor_config config;
 	void *state;
 };
 
-/* argument as given: "dir://X", "glob://X", a directory, or a pattern (has * ? or [). Anything else is a directory, there or not yet.
+/* argument as given: "dir://X", "glob://X", a directory, or a pattern (has * ? or [; or is the name of a regular file). Anything
+ * else is a directory, there or not yet. Patterns are as in glob(3) without flags: '*' and '?' match neither '/' nor a leading dot,
+ * '**' is '*'.
  * 0; -EPROTONOSUPPORT for another scheme; other negative errno. Nothing is reported before monitor_start(). */
 int monitor_new(const struct monitor_config *config, const char *argument, unsigned index, struct monitor **ret);
 struct monitor *monitor_free(struct monitor *m);

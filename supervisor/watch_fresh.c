@@ -1,5 +1,7 @@
 /* watch_fresh: files that were created and whose writer has not closed them. A close ends it at once; a file that nobody
  * ever closes (linkat of an O_TMPFILE, mknod) is whole when it has been quiet for long enough. No timer runs while there are none. */
+#include <errno.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>

@@ -74,6 +74,9 @@ void watch_work_off(struct watch *w);	/* the marked ones */
 /* Walks again and tells nobody: for a path that is scanned, and may not need to be. */
 void watch_retry(struct watch_path *p);
 
+/* --- watch_event.c: what inotify says, turned into marks and hints */
+void watch_event_read(struct ev_loop *loop, ev_io *io, int revents);
+
 /* --- watch_table.c: who is interested in which name of which directory */
 struct watch_dir *watch_table_dir(struct watch *w, int wd);
 struct watch_name *watch_table_name(struct watch_dir *d, const char *name);

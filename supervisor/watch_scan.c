@@ -1,5 +1,6 @@
 /* watch_scan: looks at intervals at what inotify cannot see, and compares. Runs no timer while there is no such path. */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -72,8 +73,11 @@ void watch_scan_tick(struct ev_loop *loop, ev_timer *timer, int revents)
 		if (p->helped || signature(p) != p->signature)
 			watch_mark(p, true);
 		else if (p->exhausted && !exhausted) {
+			uint64_t before = p->signature;
 			watch_retry(p);
 			exhausted = p->exhausted;
+			if (signature(p) != before)
+				watch_mark(p, true);
 		}
 	}
 	watch_work_off(w);

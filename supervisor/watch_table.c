@@ -1,5 +1,6 @@
 /* watch_table: who is interested in which name of which directory, by watch descriptor and name. Removes watches that have no
  * user left. Calls nobody. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>

@@ -46,24 +46,40 @@ static bool without_inotify(uint64_t type)
 	return false;
 }
 
-/* We are in k->at now. Watched even where inotify sees only half: what this machine does is then known at once. */
-static int enter(struct walker *k)
+/* The descriptor; -1: cannot be watched, as noted in the result; -2 and errno: not there. */
+static int add(struct walker *k, const char *path, uint32_t mask)
 {
-	const char *path = k->at[0] != '\0' ? k->at : "/";
-	struct statfs fs;
-	if (watch_system.file_system(path, &fs) == 0 && without_inotify((uint64_t)fs.f_type)) {
-		k->walk->unwatchable = true;
-		k->walk->file_system = (uint32_t)fs.f_type;
-	}
-	k->wd = watch_system.add_watch(k->inotify_fd, path, WATCH_MASK);
-	if (k->wd >= 0)
-		return 0;
+	int wd = watch_system.add_watch(k->inotify_fd, path[0] != '\0' ? path : "/", mask);
+	if (wd >= 0)
+		return wd;
 	if (errno == EACCES || errno == EPERM)
 		k->walk->denied = true;
 	else if (errno == ENOSPC || errno == ENOMEM)
 		k->walk->exhausted = true;
 	else
-		return -errno;	/* it was a directory a moment ago: an event on its parent says so too */
+		return -2;
+	return -1;
+}
+
+/* Names count in the directory we are in. */
+static void widen(struct walker *k)
+{
+	if (k->wd >= 0)
+		(void)add(k, k->at, WATCH_NAMES);
+}
+
+/* We are in k->at now. Watched even where inotify sees only half: what this machine does is then known at once. */
+static int enter(struct walker *k)
+{
+	struct statfs fs;
+	if (watch_system.file_system(k->at[0] != '\0' ? k->at : "/", &fs) == 0 && without_inotify((uint64_t)fs.f_type)) {
+		k->walk->unwatchable = true;
+		k->walk->file_system = (uint32_t)fs.f_type;
+	}
+	int wd = add(k, k->at, WATCH_SELF);
+	if (wd == -2)
+		return -errno;
+	k->wd = wd;
 	return 0;
 }
 
@@ -101,15 +117,26 @@ static int follow(struct walker *k, const char *link)
 	return enter(k);
 }
 
-static int leave(struct walker *k)
+/* Into a subdirectory. If that cannot be watched, its parent tells when its mode changes. */
+static int descend(struct walker *k, const char *path)
 {
-	char *slash = strrchr(k->at, '/');
-	if (slash != NULL)
-		*slash = '\0';
-	return enter(k);
+	size_t n = strlen(k->at);
+	bool denied = k->walk->denied;
+	memcpy(k->at, path, strlen(path) + 1);
+	k->walk->denied = false;
+	int parent = k->wd, r = enter(k);
+	if (r < 0)
+		k->at[n] = '\0';
+	if (r == 0 && k->walk->denied && parent >= 0) {
+		k->at[n] = '\0';
+		(void)add(k, k->at, WATCH_NAMES);
+		k->at[n] = '/';
+	}
+	k->walk->denied |= denied;
+	return r;
 }
 
-/* 0: go on; 1: arrived; negative errno. */
+/* 0: go on; 1: arrived; negative errno. What is not simply a directory to pass is looked at again once its name is watched. */
 static int pass(struct walker *k, const char *name)
 {
 	char path[PATH_MAX];
@@ -119,23 +146,23 @@ static int pass(struct walker *k, const char *name)
 		return r;
 	if (util_format(path, sizeof(path), "%s/%s", k->at, name) < 0)
 		return -ENAMETOOLONG;
+	if (k->rest[0] != '\0' && lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && descend(k, path) == 0)
+		return 0;
+	widen(k);
 	if (lstat(path, &st) < 0)
 		return -errno;
 	if (S_ISLNK(st.st_mode))
 		return follow(k, path);
-	if (k->rest[0] == '\0') {
-		k->walk->st = st;
-		return 1;
-	}
-	if (!S_ISDIR(st.st_mode))
-		return -ENOTDIR;
-	memcpy(k->at, path, strlen(path) + 1);
-	return enter(k);
+	if (k->rest[0] != '\0')
+		return S_ISDIR(st.st_mode) ? descend(k, path) : -ENOTDIR;
+	k->walk->st = st;
+	return 1;
 }
 
 /* The path ended in '/', ".." or ".": the directory we are in is what it leads to. */
 static int arrive_in_directory(struct walker *k)
 {
+	widen(k);
 	if (lstat(k->at[0] != '\0' ? k->at : "/", &k->walk->st) < 0)
 		return -errno;
 	int r = step(k, "");
@@ -154,11 +181,7 @@ static int next(struct walker *k)
 	memcpy(name, k->rest, n);
 	name[n] = '\0';
 	k->rest += n;
-	if (strcmp(name, ".") == 0)
-		return 0;
-	if (strcmp(name, "..") == 0)
-		return leave(k);
-	return pass(k, name);
+	return strcmp(name, ".") == 0 ? 0 : pass(k, name);
 }
 
 static int walk_all(struct walker *k, const char *path)
