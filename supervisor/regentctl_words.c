@@ -134,42 +134,42 @@ static int take_timeout(struct ctl_request *r, const char *value)
 
 struct words { char **argv; int argc, i; };
 
-/* The value of the option at w->i: behind = or the next word. NULL: another option, or none left (*status is set then). */
-static const char *option_value(struct words *w, const char *option, int *status)
+static bool is_option(const char *word, const char *option)
 {
-	const char *word = w->argv[w->i];
 	size_t n = strlen(option);
-	if (strncmp(word, option, n) != 0)
-		return NULL;
-	if (word[n] == '=')
-		return word + n + 1;
-	if (word[n] != '\0')
-		return NULL;
-	if (w->i + 1 < w->argc)
-		return w->argv[++w->i];
-	*status = complain(option, "needs a value");
-	return NULL;
+	return strncmp(word, option, n) == 0 && (word[n] == '=' || word[n] == '\0');
+}
+
+/* The value of the option at w->i: behind = or the next word. NULL: there is none. */
+static const char *option_value(struct words *w)
+{
+	const char *equals = strchr(w->argv[w->i], '=');
+	if (equals)
+		return equals + 1;
+	return w->i + 1 < w->argc ? w->argv[++w->i] : NULL;
 }
 
 /* 1: it was one of ours; 0: it is not; else -status. */
 static int take_option(struct ctl_request *r, struct words *w, bool *timeout_given)
 {
-	int status = 0;
-	const char *value;
-	if (strcmp(w->argv[w->i], "--json") == 0) {
+	const char *word = w->argv[w->i];
+	if (strcmp(word, "--json") == 0) {
 		r->json = true;
 		return 1;
 	}
-	if ((value = option_value(w, "--control-socket", &status)) != NULL) {
+	bool socket = is_option(word, "--control-socket");
+	if (!socket && !is_option(word, "--timeout"))
+		return 0;
+	const char *value = option_value(w);
+	if (!value)
+		return -complain(word, "needs a value");
+	if (socket) {
 		r->socket = value;
 		return 1;
 	}
-	if (status == 0 && (value = option_value(w, "--timeout", &status)) != NULL) {
-		*timeout_given = true;
-		status = take_timeout(r, value);
-		return status ? -status : 1;
-	}
-	return -status;
+	*timeout_given = true;
+	int status = take_timeout(r, value);
+	return status ? -status : 1;
 }
 
 /* What is not ours goes to regent, in its order. 0, or an exit status. */

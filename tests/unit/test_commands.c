@@ -619,8 +619,8 @@ static void test_events(void **state)
 	fake_ready(f, "b.ini", NULL);
 	fake_comes_up(f, a);
 	const char *text = answer_to(f, "events");
-	expect_in(text, "{\"event\":\"a.ini\",\"time\":1700000000.000,\"from\":\"gone\",\"to\":\"queued\",\"cause\":\"config changed\",\"uid\":null,"
-			"\"cycle\":0}\n");
+	expect_in(text, "{\"event\":\"a.ini\",\"time\":1700000000.000,\"from\":\"gone\",\"to\":\"queued\",\"cause\":\"config changed\","
+			"\"uid\":null,\"cycle\":0}\n");
 	const char *first_b = strstr(text, "{\"event\":\"b.ini\""), *last_a = strstr(text, "{\"event\":\"a.ini\",\"time\":1700000000.009");
 	assert_non_null(first_b);
 	assert_non_null(last_a);
@@ -818,8 +818,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_words), T(test_usage), T(test_junk), T(test_status), T(test_list_and_others), T(test_forget_blacklist),
 		T(test_names), T(test_reload), T(test_failed_reload), T(test_failed_with_logger), T(test_no_app),
-		T(test_same_id_is_the_same_request), T(test_client_leaves), T(test_several), T(test_all), T(test_all_of_very_many), T(test_stop_start_restart),
-		T(test_stop_ends_a_reload), T(test_removed_while_asked), T(test_too_many_requests), T(test_wait),
+		T(test_same_id_is_the_same_request), T(test_client_leaves), T(test_several), T(test_all), T(test_all_of_very_many),
+		T(test_stop_start_restart), T(test_stop_ends_a_reload), T(test_removed_while_asked), T(test_too_many_requests), T(test_wait),
 		T(test_wait_over_a_removal), T(test_logs), T(test_slow_follower), T(test_events), T(test_no_rights), T(test_own_vassal),
 		T(test_control_allow), T(test_control_allow_everything), T(test_complaints), T(test_thousand_clients),
 	};
