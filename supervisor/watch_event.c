@@ -25,8 +25,8 @@ static void mark_users(struct watch_name *n)
 /* Something happened to the directory itself. */
 static void mark_directory(struct watch_dir *d)
 {
-	struct watch_name *n, *tmp;
-	HASH_ITER(hh, d->names, n, tmp)
+	struct watch_name *n;
+	DL_FOREACH(d->names, n)
 		mark_users(n);
 }
 
@@ -130,7 +130,7 @@ static void handle(struct watch *w, const struct inotify_event *e, const char *e
 			watch_table_lost(w, d);
 		return;
 	}
-	struct watch_name *n = watch_table_name(d, e->name);
+	struct watch_name *n = watch_table_name(w, d, e->name);
 	if (n != NULL)
 		mark_named(n, e->mask);
 	if (d->every != NULL)

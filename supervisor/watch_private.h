@@ -15,11 +15,13 @@ struct watch_use {
 	struct watch_use *prev, *next;	/* others interested in the same */
 };
 
+/* One table for all: a table for each directory would cost half a KiB a directory. */
 struct watch_name {
 	UT_hash_handle hh;
-	struct watch_dir *dir;
+	struct watch_name *prev, *next;	/* in its directory */
 	struct watch_use *uses;
-	char name[];	/* "": all of the directory */
+	struct watch_dir *dir;
+	char name[];	/* "": all of the directory. The key is dir and name, side by side */
 };
 
 struct watch_dir {
@@ -58,6 +60,7 @@ struct watch {
 	ev_io io;
 	ev_timer scan, quiet;
 	struct watch_dir *dirs;		/* by wd */
+	struct watch_name *names;	/* by directory and name */
 	struct watch_path *paths, *dirty;
 	struct watch_use *cursor;	/* where the loop that calls functions is; kept right when uses go */
 	struct watch_fresh *fresh, *whole;
@@ -79,7 +82,7 @@ void watch_event_read(struct ev_loop *loop, ev_io *io, int revents);
 
 /* --- watch_table.c: who is interested in which name of which directory */
 struct watch_dir *watch_table_dir(struct watch *w, int wd);
-struct watch_name *watch_table_name(struct watch_dir *d, const char *name);
+struct watch_name *watch_table_name(struct watch *w, const struct watch_dir *d, const char *name);
 int watch_table_use(struct watch *w, struct watch_path *p, const struct watch_step *step, struct watch_use *use);
 void watch_table_unuse(struct watch *w, struct watch_use *use);
 /* A walk has added watches that nobody uses (yet). */

@@ -1,6 +1,7 @@
 /* watch_table: who is interested in which name of which directory, by watch descriptor and name. Removes watches that have no
  * user left. Calls nobody. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -15,10 +16,17 @@ struct watch_dir *watch_table_dir(struct watch *w, int wd)
 	return d;
 }
 
-struct watch_name *watch_table_name(struct watch_dir *d, const char *name)
+#define KEY_SIZE(n) (offsetof(struct watch_name, name) - offsetof(struct watch_name, dir) + (n))
+
+struct watch_name *watch_table_name(struct watch *w, const struct watch_dir *d, const char *name)
 {
+	struct { const struct watch_dir *dir; char name[256]; } key = { .dir = d };
 	struct watch_name *n;
-	HASH_FIND_STR(d->names, name, n);
+	size_t len = strlen(name);
+	if (len >= sizeof(key.name))
+		return NULL;
+	memcpy(key.name, name, len);
+	HASH_FIND(hh, w->names, &key, KEY_SIZE(len), n);
 	return n;
 }
 
@@ -39,9 +47,9 @@ static struct watch_dir *dir_need(struct watch *w, int wd)
 	return d;
 }
 
-static struct watch_name *name_need(struct watch_dir *d, const char *name)
+static struct watch_name *name_need(struct watch *w, struct watch_dir *d, const char *name)
 {
-	struct watch_name *n = watch_table_name(d, name);
+	struct watch_name *n = watch_table_name(w, d, name);
 	if (n != NULL)
 		return n;
 	size_t len = strlen(name);
@@ -50,11 +58,12 @@ static struct watch_name *name_need(struct watch_dir *d, const char *name)
 		return NULL;
 	memcpy(n->name, name, len + 1);
 	n->dir = d;
-	HASH_ADD_KEYPTR(hh, d->names, n->name, len, n);
+	HASH_ADD(hh, w->names, dir, KEY_SIZE(len), n);
 	if (n->hh.tbl == NULL) {
 		free(n);
 		return NULL;
 	}
+	DL_APPEND(d->names, n);
 	if (len == 0)
 		d->every = n;
 	return n;
@@ -78,7 +87,7 @@ int watch_table_use(struct watch *w, struct watch_path *p, const struct watch_st
 	struct watch_dir *d = dir_need(w, step->wd);
 	if (d == NULL)
 		return -ENOMEM;
-	struct watch_name *n = name_need(d, step->name);
+	struct watch_name *n = name_need(w, d, step->name);
 	if (n == NULL) {
 		dir_drop_unused(w, d);
 		return -ENOMEM;
@@ -100,7 +109,8 @@ void watch_table_unuse(struct watch *w, struct watch_use *use)
 		return;
 	if (d->every == n)
 		d->every = NULL;
-	HASH_DEL(d->names, n);
+	HASH_DEL(w->names, n);
+	DL_DELETE(d->names, n);
 	free(n);
 	dir_drop_unused(w, d);
 }
