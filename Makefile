@@ -1,5 +1,7 @@
-# regent: see README.md. Targets a person needs: all, test, demo, lint, bench, install.
-CC      ?= gcc
+# regent: see README.md. What a person needs: make, make test, make demo, make install. The rest: make help.
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 PREFIX  ?= /usr/local
 BUILD   ?= build
 VERSION := 0.1.0
@@ -22,7 +24,7 @@ LIBS_DAEMON := -lev -linih -lcap -lm
 ifeq ($(SYSTEMD),1)
 LIBS_DAEMON += -lsystemd
 endif
-LIBS_CLIENT := -ljansson
+LIBS_CLIENT := -ljansson -lm
 
 VASSALS    := $(wildcard vassals/*.c)
 SUPERVISOR := $(filter-out supervisor/main.c supervisor/regentctl%.c,$(wildcard supervisor/*.c))
@@ -32,7 +34,7 @@ LIB        := $(VASSALS) $(SUPERVISOR)
 OBJ  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 SOBJ = $(patsubst %.c,$(BUILD)/san/%.o,$(1))
 
-all: $(BUILD)/regent $(BUILD)/regentctl
+all: $(BUILD)/regent $(BUILD)/regentctl $(BUILD)/regent.8
 
 $(BUILD)/regent: $(call OBJ,$(LIB) supervisor/main.c)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_DAEMON)
@@ -53,17 +55,27 @@ $(BUILD)/san/regentctl: $(call SOBJ,$(CLIENT))
 	$(CC) $(SANITIZE) -o $@ $^ $(LIBS_CLIENT)
 sanitized: $(BUILD)/san/regent $(BUILD)/san/regentctl
 
-# ---- tests
-UNIT := $(patsubst tests/unit/%.c,$(BUILD)/unit/%,$(wildcard tests/unit/test_*.c))
-$(BUILD)/unit/%: $(BUILD)/san/tests/unit/%.o $(call SOBJ,$(LIB))
-	@mkdir -p $(@D)
-	$(CC) $(SANITIZE) -o $@ $^ $(LIBS_DAEMON) -lcmocka
-unit: $(UNIT)
-	@for t in $(UNIT); do echo "== $$t"; $$t || exit 1; done
+# The list of options in regent(8) is the program's own.
+$(BUILD)/regent.8: man/regent.8.in $(BUILD)/regent
+	$(BUILD)/regent --mdoc-options >$(BUILD)/options.mdoc
+	sed -e '/^@OPTIONS@$$/{r $(BUILD)/options.mdoc' -e 'd;}' man/regent.8.in >$@
+
+# A second opinion on the same flags.
+clang:
+	$(MAKE) BUILD=$(BUILD)/clang CC=clang all
 
 clean:
 	rm -rf $(BUILD)
 
+include make/test.mk make/lint.mk make/install.mk
+
+help:
+	@sed -n 's/^#: //p' Makefile make/*.mk
+#: all          regent, regentctl and regent.8 in build/
+#: clang        the same with clang, in build/clang/
+#: clean        removes build/
+
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
-.PHONY: all clean unit sanitized
+.PHONY: all clang clean help sanitized
+.DEFAULT_GOAL := all
 .SECONDARY:
