@@ -354,7 +354,7 @@ int commands_new(const struct commands_config *config, struct commands **ret)
 	c->config = *config;
 	int r = rights_new(c);
 	if (r == 0)
-		r = control_new(&(struct control_config){ config->loop, config->listen_fd, on_request, on_closed, c }, &c->control);
+		r = control_new(&(struct control_config){ config->loop, config->listen_fd, config->owner, on_request, on_closed, c }, &c->control);
 	if (r < 0) {
 		commands_free(c);
 		return r;

@@ -290,6 +290,15 @@ static void client_start(struct control *c, struct control_client *client)
 	set_timer(client, CONTROL_QUIET_S);
 }
 
+static bool takes_too_many(const struct control *c, uid_t uid)
+{
+	const struct control_client *client;
+	size_t n = 0;
+	DL_FOREACH(c->clients, client)
+		n += client->peer.uid == uid;
+	return n >= CONTROL_CLIENTS_OF_ONE && uid != 0 && uid != c->config.owner;
+}
+
 static void client_new(struct control *c, int owned_fd)
 {
 	CLEANUP_FD int fd = owned_fd;
@@ -297,10 +306,14 @@ static void client_new(struct control *c, int owned_fd)
 	if (!client)
 		return;
 	client->fd = take_fd(&fd);
-	if (read_peer(client) < 0)
+	if (read_peer(client) < 0) {
 		client_free(client);	/* who cannot be told from others has no rights here */
-	else
-		client_start(c, client);
+		return;
+	}
+	bool too_many = takes_too_many(c, client->peer.uid);
+	client_start(c, client);
+	if (too_many)
+		refuse(client, "{\"result\":\"timeout\",\"status\":6,\"text\":\"not taken up: you have too many clients connected\"}");
 }
 
 static void on_pause_over(struct ev_loop *loop, ev_timer *w, int events)

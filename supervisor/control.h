@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #define CONTROL_CLIENTS_MAX 256		/* further ones wait in the backlog */
+#define CONTROL_CLIENTS_OF_ONE 64	/* of one user; his further ones are refused, so that he cannot take every place */
 #define CONTROL_LINE_MAX 4096		/* with its newline */
 #define CONTROL_UNSENT_MAX (1024 * 1024)	/* who has left so much unread gets no further reply, but loses its connection */
 #define CONTROL_QUIET_S 30		/* no request yet, or nothing read of the last replies: gives its place away */
@@ -24,6 +25,7 @@ struct control_peer { uid_t uid; gid_t gid; pid_t pid; size_t n_groups; const gi
 struct control_config {
 	struct ev_loop *loop;
 	int listen_fd;		/* bound and listening (the keeper made it); not owned */
+	uid_t owner;		/* he and root may take every place */
 	/* A whole line, without its newline, NUL-terminated, may be written to; once a client. A line too long, cut off or with a
 	 * NUL byte never gets here: the client is told and closed. */
 	void (*request)(void *data, struct control_client *client, char *line);

@@ -65,7 +65,7 @@ static void on_closed(void *data, struct control_client *client)
 	f->client = NULL;
 }
 
-static int setup(void **state)
+static int setup_for(void **state, uid_t owner)
 {
 	static unsigned n;
 	struct fix *f = calloc(1, sizeof *f);
@@ -77,7 +77,17 @@ static int setup(void **state)
 	if (bind(f->listen_fd, (struct sockaddr *)&f->address, sizeof f->address) < 0 || listen(f->listen_fd, 1024) < 0)
 		return -1;
 	*state = f;
-	return control_new(&(struct control_config){ f->loop, f->listen_fd, on_request, on_closed, f }, &f->control);
+	return control_new(&(struct control_config){ f->loop, f->listen_fd, owner, on_request, on_closed, f }, &f->control);
+}
+
+static int setup(void **state)
+{
+	return setup_for(state, geteuid());
+}
+
+static int setup_of_another(void **state)
+{
+	return setup_for(state, geteuid() + 1);
 }
 
 static int teardown(void **state)
@@ -351,6 +361,33 @@ static void test_crowd(void **state)
 		close(fds[i]);
 }
 
+/* One user, neither root nor the owner, cannot keep everybody else out. */
+static void test_greedy_user(void **state)
+{
+	struct fix *f = *state;
+	int fds[CONTROL_CLIENTS_OF_ONE + 3], n = CONTROL_CLIENTS_OF_ONE + 3;
+	char buf[256];
+	uid_t us = geteuid();
+	if (us == 0)
+		assert_return_code(seteuid(4242), errno);
+	for (int i = 0; i < n; i++)
+		fds[i] = open_client(f);
+	if (us == 0)
+		assert_return_code(seteuid(0), errno);
+	assert_int_equal(control_count(f->control), CONTROL_CLIENTS_OF_ONE);
+	assert_true(hear(f, fds[n - 1], buf, sizeof buf) > 0);
+	assert_non_null(strstr(buf, "\"status\":6"));
+	assert_int_equal(hear(f, fds[n - 1], buf, sizeof buf), 0);
+	close(fds[0]);
+	turn(f);
+	int again = open_client(f);
+	say(f, again, "x\n", 2);
+	assert_int_equal(f->requests, 1);
+	for (int i = 1; i < n; i++)
+		close(fds[i]);
+	close(again);
+}
+
 /* Without a descriptor to accept with it pauses instead of spinning, and comes back. */
 static void test_no_descriptors(void **state)
 {
@@ -393,6 +430,7 @@ int main(void)
 		T(test_one_line), T(test_peer), T(test_half_closed), T(test_second_line_is_not_read), T(test_long_lines), T(test_junk),
 		T(test_slow_reader), T(test_large_reply), T(test_peer_that_closes_while_written_to), T(test_end_without_reply),
 		T(test_crowd), T(test_no_descriptors),
+		cmocka_unit_test_setup_teardown(test_greedy_user, setup_of_another, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
