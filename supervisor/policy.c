@@ -81,9 +81,11 @@ static int compose_environment(struct policy *p, char *const *from)
 
 /* ---- monitors */
 
+/* As monitor_new() sees it: a single file is a pattern that matches itself. */
 static bool is_pattern(const char *text)
 {
-	return strpbrk(text, "*?[") != NULL;
+	struct stat st;
+	return strpbrk(text, "*?[") != NULL || (stat(text, &st) == 0 && S_ISREG(st.st_mode));
 }
 
 static char *absolute(const char *path)
