@@ -495,7 +495,11 @@ static int make_commands(struct ruler *r)
 			  .dropped_lines = host_dropped },
 		.owner = r->start->owner, .run_as = getuid(), .keeper = r->start->keeper, .ruler = getpid(),
 	};
-	return commands_new(&config, &r->commands);
+	int error = commands_new(&config, &r->commands);
+	const char *complaints = error == 0 ? commands_complaints(r->commands) : NULL;
+	if (complaints && r->start->first)
+		log_warning("regent: %s", complaints);
+	return error;
 }
 
 static int make_monitors(struct ruler *r)
