@@ -84,7 +84,7 @@ static void probe_text(char *buf, size_t size, int status)
 static void spawn_text(char *buf, size_t size, const struct vassal_failure *failure)
 {
 	if (failure->detail == 0)
-		snprintf(buf, size, "could not be started; the ruler that was told why has died");
+		snprintf(buf, size, "was lost by the keeper");
 	else
 		snprintf(buf, size, "could not be started: %s: %s", launch_stage_name(failure->stage),
 			 strerror(failure->detail));

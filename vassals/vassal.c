@@ -196,16 +196,27 @@ bool vassal_has_process(const struct vassal *v)
 	return v->generation != 0;
 }
 
+/* Its spawn never reached the keeper, or how it failed was told to a ruler that is dead: once more tells it to us. */
+static void spawn_again(struct step *s)
+{
+	struct vassal *v = s->v;
+	move_release_slot(s);
+	move_disarm_all(s);
+	v->generation = 0;
+	move_queue(s, v->pending == VASSAL_CLASS_NONE ? VASSAL_CLASS_RESPAWN : (enum vassal_class)v->pending);
+}
+
 void vassal_adopt(struct vassal *v, const struct vassal_rules *rules, bool has_process, pid_t pid, uint64_t now,
 		  struct vassal_actions *actions)
 {
 	struct vassal_input in = { .event = VASSAL_EXITED, .now = now, .arg = pid };
 	struct step s = { v, rules, &in, actions };
 	actions->n = 0;
-	if (v->state == VASSAL_SPAWNING && has_process) {
-		cell_started(&s);
+	if (v->state == VASSAL_SPAWNING) {
+		(has_process ? cell_started : spawn_again)(&s);
 	} else if (vassal_has_process(v) && !has_process) {
-		move_set_failure(&s, VASSAL_WHY_SPAWN, 0);	/* its errno was told to a ruler that is dead */
+		if (v->state != VASSAL_STOPPING && v->state != VASSAL_KILLING)
+			move_set_failure(&s, VASSAL_WHY_SPAWN, 0);	/* the keeper has lost it */
 		move_ended(&s);
 	} else if (v->state == VASSAL_QUEUED || v->state == VASSAL_RELOAD_QUEUED) {
 		move_emit(&s, VASSAL_ACT_ASK, v->pending == VASSAL_CLASS_NONE ? VASSAL_CLASS_RESPAWN : v->pending);

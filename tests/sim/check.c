@@ -74,6 +74,9 @@ static void check_times(struct sim *s, const struct court_vassal *cv, const stru
 		sim_fail(s, "%s: its timer is at %lu, its deadline at %lu", cv->name, site->armed, vassal_deadline(v));
 	if (v->state == VASSAL_BLACKLISTED && (backoff == 0 || backoff > v->since + r.backoff.max_ns))
 		sim_fail(s, "%s: throttled beyond the maximum", cv->name);
+	for (int t = 0; t < VASSAL_TIMERS; t++)
+		if (!vassal_has_process(v) && v->deadline[t] != 0 && t != VASSAL_T_GRACE && t != VASSAL_T_BACKOFF)
+			sim_fail(s, "%s: timer %d of a dead generation is armed", cv->name, t);
 	if ((v->probing != 0) != (site->probe_at != NEVER || v->deadline[VASSAL_T_PROBE] != 0))
 		sim_fail(s, "%s: probing is %d, the probe's timer %lu", cv->name, v->probing, v->deadline[VASSAL_T_PROBE]);
 }
@@ -91,6 +94,9 @@ static bool ordered(const struct sim *s, uint64_t generation)
 {
 	for (const struct queued *q = s->orders; q; q = q->next)
 		if (q->kind == COURT_SPAWN && q->generation == generation)
+			return true;
+	for (const struct wish *w = s->wishes; w; w = w->next)
+		if (w->generation == generation)
 			return true;
 	return false;
 }

@@ -45,7 +45,7 @@ void client_ask(struct sim *s, unsigned i, enum vassal_event kind)
 	*cl = (struct client){
 		.site = i, .kind = kind, .asked = s->now, .execs = site->execs, .exits = site->exits,
 		.spawn_fails = site->spawn_fails, .stops = site->stops, .removals = site->removals,
-		.was_there = site->exists, .generation = cv ? cv->v.generation : 0, .fresh = true,
+		.was_there = site->exists, .generation = cv ? cv->v.generation : 0, .cycle = cv ? cv->v.cycle : 0, .fresh = true,
 	};
 	uint64_t id = ++s->next_id;
 	memcpy(cl->id, &id, sizeof id);
@@ -138,8 +138,10 @@ static void judge_failed(struct sim *s, const struct client *cl, struct court_va
 		sim_fail(s, "%s: failed as stopped, and nobody stopped it", cv->name);
 	if (removed && site->removals == cl->removals && cl->was_there)
 		sim_fail(s, "%s: failed as removed, and it was there all the time", cv->name);
-	if (cl->kind == VASSAL_START)
-		return;		/* told of what became of it before */
+	if (cl->kind == VASSAL_START || stopped || removed)
+		return;		/* a start is told of what became of it before */
+	if (cl->fresh && cv->v.cycle <= cl->cycle)
+		sim_fail(s, "%s: failed by cycle %u, which began before it was asked for", cv->name, cv->v.cycle);
 	if (ended && site->exits == cl->exits)
 		sim_fail(s, "%s: failed by an exit that never was", cv->name);
 	if (unspawned && site->spawn_fails == cl->spawn_fails)

@@ -98,7 +98,8 @@ static void forget(struct sim *s, const struct queued *q)
 static void signal_it(struct sim *s, const struct queued *q)
 {
 	struct proc *p = keeper_find(s, q->generation);
-	if (!p && keeper_fate(s, q->generation) != FATE_FAILED)
+	enum fate fate = keeper_fate(s, q->generation);
+	if (!p && (fate == FATE_FORGOTTEN || fate == FATE_NONE))
 		sim_fail(s, "%s: generation %lu is signalled after its end was forgotten", s->site[q->site].name, q->generation);
 	if (!p || !proc_alive(p))
 		return;		/* the two crossed */
@@ -119,6 +120,7 @@ static void drop(struct sim *s, const struct queued *q)
 	free(site->record);
 	site->record = NULL;
 	site->record_size = 0;
+	site->cycle = 0;
 }
 
 static void keep_record(struct sim *s, struct queued *q)
@@ -132,6 +134,16 @@ static void keep_record(struct sim *s, struct queued *q)
 	q->record = NULL;
 }
 
+static void check_cycle(struct sim *s, const struct queued *q)
+{
+	struct site *site = &s->site[q->site];
+	if (q->kind != COURT_SPAWN && (q->kind != COURT_SEND || q->byte != 1))
+		return;
+	if (q->cycle <= site->cycle)
+		sim_fail(s, "%s: code of cycle %u is executed twice", site->name, q->cycle);
+	site->cycle = q->cycle;
+}
+
 void keeper_take_order(struct sim *s)
 {
 	static const char *const names[] = { "SPAWN", "SEND", "KILL", "FORGET", "STATE", "DROP" };
@@ -143,6 +155,7 @@ void keeper_take_order(struct sim *s)
 	if (q->kind != COURT_STATE)
 		sim_trace(s, "%s: keeper takes %s of generation %lu, byte %u", s->site[q->site].name, names[q->kind],
 			  q->generation, q->byte);
+	check_cycle(s, q);
 	keep_record(s, q);
 	switch (q->kind) {
 	case COURT_SPAWN: spawn(s, q); break;

@@ -37,11 +37,12 @@ unsigned sim_site_of(const char *name)
 	return (unsigned)strtoul(name + 1, NULL, 10);
 }
 
-static void print_line(FILE *f, struct sim *s, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0)))
+static void print_line(const struct sim *s, const char *fmt, va_list ap)
 {
-	fprintf(f, "%8lu %12.6f  ", s->step, (double)s->now / 1e9);
-	vfprintf(f, fmt, ap);
-	fputc('\n', f);
+	printf("%8lu %12.6f  ", s->step, (double)s->now / 1e9);
+	vprintf(fmt, ap);
+	putchar('\n');
 }
 
 void sim_trace(struct sim *s, const char *fmt, ...)
@@ -63,7 +64,7 @@ void sim_fail(struct sim *s, const char *fmt, ...)
 		if (s->trace[(s->trace_next + i) % TRACE_LINES][0])
 			puts(s->trace[(s->trace_next + i) % TRACE_LINES]);
 	va_start(ap, fmt);
-	print_line(stdout, s, fmt, ap);
+	print_line(s, fmt, ap);
 	va_end(ap);
 	printf("FAILED: seed %lu, step %lu, vassals %u\n", s->seed, s->step, s->n_sites);
 	fflush(stdout);
@@ -244,6 +245,7 @@ static void begin(struct sim *s)
 	s->deaths = 30u << sim_below(s, 6);
 	s->orders_end = &s->orders;
 	s->news_end = &s->news;
+	s->wishes_end = &s->wishes;
 	s->config = (struct court_config){
 		.max_starting = (uint32_t)sim_below(s, 5),
 		.rules = {

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/court_inside.h"
 #include "tests/sim/sim.h"
 
 /* ---- the court's world */
@@ -12,10 +13,8 @@ static uint64_t world_now(void *data)
 	return ((struct sim *)data)->now;
 }
 
-static void world_order(void *data, const struct court_order *order)
+static void post(struct sim *s, const struct court_order *order)
 {
-	struct sim *s = data;
-	check_order(s, order);
 	struct queued *q = calloc(1, sizeof *q);
 	q->at = s->now + sim_below(s, sim_chance(s, 3) ? 300 * MS : MS);
 	if (q->at < s->orders_last)
@@ -25,6 +24,7 @@ static void world_order(void *data, const struct court_order *order)
 	q->site = sim_site_of(order->vassal->name);
 	q->generation = order->generation;
 	q->byte = order->byte;
+	q->cycle = order->vassal->v.cycle;
 	if (order->record) {
 		q->record = malloc(order->record_size);
 		memcpy(q->record, order->record, order->record_size);
@@ -34,10 +34,63 @@ static void world_order(void *data, const struct court_order *order)
 	s->orders_end = &q->next;
 	s->pushed++;
 	struct proc *p = keeper_find(s, order->generation);
-	if (order->kind == COURT_SPAWN)
-		keeper_set_fate(s, order->generation, FATE_ORDERED);
 	if (p && order->kind == COURT_SEND && order->byte == 1)
 		p->reload_from = p->exec;
+}
+
+static void post_spawn(struct sim *s, struct court_vassal *cv)
+{
+	struct court_order order = { .kind = COURT_SPAWN, .vassal = cv, .generation = cv->v.generation };
+	void *record;
+	if (court_record_write(cv, &record, &order.record_size) < 0)
+		sim_fail(s, "no memory");
+	order.record = record;
+	s->in_flight++;
+	post(s, &order);
+	free(record);
+}
+
+/* As ruler_world.c: the record of a spawn is written when its turn comes; who was stopped meanwhile never ran. */
+static void pump_wishes(struct sim *s)
+{
+	while (s->wishes && s->in_flight < IN_FLIGHT_MAX) {
+		struct wish *w = s->wishes;
+		uint64_t generation = w->generation;
+		struct court_vassal *cv = court_find_generation(s->court, generation);
+		s->wishes = w->next;
+		if (!s->wishes)
+			s->wishes_end = &s->wishes;
+		free(w);
+		if (cv && cv->v.state == VASSAL_SPAWNING) {
+			post_spawn(s, cv);
+		} else if (cv) {
+			keeper_set_fate(s, generation, FATE_FAILED_TOLD);
+			s->site[sim_site_of(cv->name)].spawn_fails++;
+			court_spawn_failed(s->court, generation, 1, 125);
+		}
+	}
+}
+
+static void world_order(void *data, const struct court_order *order)
+{
+	struct sim *s = data;
+	check_order(s, order);
+	if (order->kind != COURT_SPAWN) {
+		post(s, order);
+		return;
+	}
+	struct wish *w = calloc(1, sizeof *w);
+	w->generation = order->generation;
+	*s->wishes_end = w;
+	s->wishes_end = &w->next;
+	keeper_set_fate(s, order->generation, FATE_ORDERED);
+	pump_wishes(s);
+}
+
+static void spawn_done(struct sim *s)
+{
+	s->in_flight--;
+	pump_wishes(s);
 }
 
 static void world_arm(void *data, struct court_vassal *cv, uint64_t deadline)
@@ -117,9 +170,11 @@ void ruler_take_news(struct sim *s)
 	if (n->kind == VASSAL_STARTED) {
 		if (p)
 			p->wired = true;
+		spawn_done(s);
 		court_started(s->court, n->generation, n->arg);
 	} else if (n->kind == VASSAL_SPAWN_FAILED) {
 		keeper_set_fate(s, n->generation, FATE_FAILED_TOLD);
+		spawn_done(s);
 		court_spawn_failed(s->court, n->generation, 3, n->arg);
 	} else {
 		if (!p)
@@ -157,7 +212,7 @@ static void hand_over(struct sim *s, struct proc *p, const struct message *m)
 	const struct court_vassal *cv = court_find_generation(s->court, p->generation);
 	if (m->kind == 5) {
 		p->ever_five = true;
-		p->fives += m->exec == p->exec;
+		p->fives++;
 	}
 	bool old = m->exec <= p->reload_from || p->again || p->phase == PH_DRAINING;
 	if (cv && cv->v.state == VASSAL_RELOADING && (m->kind == 5 || m->kind == WIRE_NO_APP) && old) {
@@ -267,6 +322,13 @@ void ruler_die(struct sim *s)
 		free(w);
 	}
 	s->news_end = &s->news;
+	while (s->wishes) {
+		struct wish *w = s->wishes;
+		s->wishes = w->next;
+		free(w);
+	}
+	s->wishes_end = &s->wishes;
+	s->in_flight = 0;
 	client_lose_all(s);
 	uint64_t down = sim_below(s, sim_chance(s, 10) ? RULER_DOWN_MAX : 200 * MS);
 	s->ruler_at = s->now + down;

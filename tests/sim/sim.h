@@ -14,6 +14,7 @@
 #define SITES_MAX 256
 #define CLIENTS_MAX 256
 #define WIRE_MAX 128
+#define IN_FLIGHT_MAX 2			/* spawns */
 #define TRACE_LINES 40
 #define TRACE_WIDTH 160
 #define RULER_DOWN_MAX (12 * SEC)	/* longest that no ruler rules */
@@ -83,6 +84,7 @@ struct site {
 	bool logger, health;
 	uint32_t ready_for_ms;
 	bool beats;
+	uint32_t cycle;			/* of the newest SPAWN or byte 1 that the keeper took */
 	uint32_t execs;			/* executions of its code, ever */
 	uint32_t accepted;		/* the newest of them that accepted requests, with its app */
 	uint32_t exits, spawn_fails, stops, removals;
@@ -102,6 +104,7 @@ struct client {
 	uint64_t waiter, asked, again;
 	uint32_t execs, exits, spawn_fails, stops, removals;	/* of its site when it asked */
 	uint64_t generation;		/* what lived then */
+	uint32_t cycle;			/* the newest that had begun then */
 	bool was_there;
 	bool fresh;			/* asked once only: its answer is of this moment */
 };
@@ -111,9 +114,13 @@ struct queued {				/* an order on its way to the keeper */
 	uint64_t at, generation;
 	enum court_order_kind kind;
 	unsigned site;
-	uint32_t byte;
+	uint32_t byte, cycle;
 	void *record;
 	size_t record_size;
+};
+struct wish {				/* a spawn that waits in the ruler: few are in flight at a time */
+	struct wish *next;
+	uint64_t generation;
 };
 struct news {				/* the keeper's, on its way to the ruler */
 	struct news *next;
@@ -140,6 +147,8 @@ struct sim {
 	struct { uint64_t at, down; } *death;	/* one for each that died */
 	struct queued *orders, **orders_end;
 	struct news *news, **news_end;
+	struct wish *wishes, **wishes_end;
+	unsigned in_flight;
 	uint64_t pushed, taken;		/* orders, ever */
 	uint64_t orders_last, news_last;
 	uint8_t *fate;
