@@ -154,6 +154,9 @@ void court_number_from(struct court *c, uint64_t newest);	/* new generations get
 bool court_adopt_generation(struct court *c, uint64_t generation, pid_t pid);
 void court_adopted(struct court *c);
 
+/* One vassal's record as it stands: everything that must outlive a ruler. 0 or -ENOMEM; *ret is malloc()ed. */
+int court_record_write(const struct court_vassal *cv, void **ret, size_t *size);
+
 /* --- looking */
 struct court_vassal *court_find(const struct court *c, const char *name);
 struct court_vassal *court_find_generation(const struct court *c, uint64_t generation);

@@ -15,8 +15,6 @@ struct court {
 	size_t running;
 };
 
-/* One vassal's record: everything that must outlive a ruler. 0 or -ENOMEM; *ret is malloc()ed. */
-int court_record_write(const struct court_vassal *cv, void **ret, size_t *size);
 /* Fills v, print, monitor and requests of a fresh cv. 0, -EBADMSG, -ENOMEM. */
 int court_record_read(struct court_vassal *cv, const void *record, size_t size);
 
@@ -30,7 +28,15 @@ void court_requests_tell(struct court *c, struct court_vassal *cv);
 /* The ring of transitions (court_history.c). */
 void court_history_add(struct court *c, struct court_vassal *cv, enum vassal_state from, enum vassal_event event, int64_t arg);
 
-/* One event to one vassal, and all that follows from it. cv may be freed by it. */
+/* Vassals come and go (court.c). */
+int court_vassal_new(struct court *c, const char *name, struct court_vassal **ret);
+void court_vassal_drop(struct court *c, struct court_vassal *cv);
+
+/* One event to one vassal, and all that follows from it (court_feed.c). cv may be freed by it. */
 void court_feed(struct court *c, struct court_vassal *cv, struct vassal_input *in);
+void court_carry_out(struct court *c, struct court_vassal *cv, const struct vassal_input *in,
+		     const struct vassal_actions *actions, const struct vassal *before);
+void court_pump(struct court *c);	/* admits who may start now */
+void court_index_generation(struct court *c, struct court_vassal *cv);
 
 #endif

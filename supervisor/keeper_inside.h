@@ -1,4 +1,5 @@
-/* keeper_inside: what keeper*.c share. keeper.c is its life, keeper_requests.c what the ruler asks of it. */
+/* keeper_inside: what keeper*.c share. keeper.c is its start, its children's ends and its signals; keeper_ruler.c
+ * the ruler's life and the link to it; keeper_requests.c what the ruler asks. */
 #ifndef REGENT_KEEPER_INSIDE_H
 #define REGENT_KEEPER_INSIDE_H
 
@@ -42,9 +43,14 @@ struct keeper {
 	int status;
 };
 
+/* --- keeper_ruler.c */
+void keeper_init_ruler(struct keeper *k);
+void keeper_start_ruler(struct keeper *k);
+void keeper_ruler_ended(struct keeper *k, int status);	/* reaped: another one, or the end */
 void keeper_post(struct keeper *k, struct link_message *m);
+void keeper_ping(struct keeper *k);	/* it must answer within ruler-patience */
+/* --- keeper_requests.c */
 void keeper_take(struct keeper *k, struct link_message *m);	/* one request */
-void keeper_ping(struct keeper *k);
 void keeper_end_tree(struct holding *g);
 void keeper_reaped_errand(struct keeper *k, pid_t pid);
 

@@ -11,367 +11,8 @@
 #include "supervisor/logger.h"
 #include "supervisor/privileges.h"
 #include "supervisor/ruler_inside.h"
-#include "vassals/launch.h"
 #include "vassals/util.h"
 
-#define LINK_RETRY 0.005
-#define READS_PER_TURN 64
-
-/* ---- the link */
-
-static void watch_link(struct ruler *r)
-{
-	if (r->link.n_queued > 0 && !ev_is_active(&r->link_retry))
-		ev_io_start(r->loop, &r->link_write);
-	else
-		ev_io_stop(r->loop, &r->link_write);
-}
-
-void ruler_post(struct ruler *r, struct link_message *m)
-{
-	int error = link_post(&r->link, m);
-	/* EPIPE: the keeper is gone, or is done with us; reading tells. */
-	if (error < 0 && error != -EPIPE && error != -ECONNRESET)
-		log_error("ruler: cannot ask the keeper for %s: %s", link_kind_name(m->kind), strerror(-error));
-	watch_link(r);
-}
-
-static void on_link_write(struct ev_loop *loop, ev_io *w, int revents)
-{
-	struct ruler *r = w->data;
-	size_t before = r->link.n_queued;
-	(void)revents;
-	link_flush(&r->link);
-	if (r->link.n_queued == before) {
-		ev_timer_set(&r->link_retry, LINK_RETRY, 0.);
-		ev_timer_start(loop, &r->link_retry);
-	}
-	watch_link(r);
-}
-
-static void on_link_retry(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	struct ruler *r = w->data;
-	(void)loop;
-	(void)revents;
-	link_flush(&r->link);
-	watch_link(r);
-}
-
-/* ---- errands */
-
-int ruler_errand(struct ruler *r, enum errand_kind kind, const char *name, unsigned monitor, const struct subject *ids,
-		 const char *target, errand_done done, void *data)
-{
-	struct ruler_errand *e = NULL;
-	for (int i = 0; i < RULER_ERRANDS_MAX && !e; i++)
-		if (r->errands[i].serial == 0)
-			e = &r->errands[i];
-	if (!e)
-		return -EBUSY;
-	e->serial = ++r->next_serial;
-	e->done = done;
-	e->data = data;
-	struct link_message m = {
-		.kind = LINK_ERRAND, .arg = kind, .generation = e->serial, .name = name, .monitor = (uint16_t)monitor, .text = target,
-		.uid = ids ? ids->uid : IDENTITY_NONE, .gid = ids ? ids->gid : (gid_t)-1,
-		.fds = { watch_fd(r->watch) }, .n_fds = kind == ERRAND_LOOK,
-	};
-	ruler_post(r, &m);
-	return 0;
-}
-
-void ruler_errand_forget(struct ruler *r, const void *data)
-{
-	for (int i = 0; i < RULER_ERRANDS_MAX; i++)
-		if (r->errands[i].data == data)
-			r->errands[i].done = NULL;
-}
-
-static void errand_end(struct ruler_errand *e, const struct errand_answer *answer, int fd)
-{
-	errand_done done = e->done;
-	void *data = e->data;
-	e->serial = 0;
-	e->done = NULL;
-	e->data = NULL;
-	if (done)
-		done(e->ruler, data, answer, fd);
-	else
-		util_close(fd);
-}
-
-static void on_errand(struct ev_loop *loop, ev_io *w, int revents)
-{
-	struct ruler_errand *e = w->data;
-	static struct errand_answer answer;	/* 16 KiB: not on the stack, and one at a time */
-	int fd = -1, error = errand_read(w->fd, &answer, &fd);
-	(void)revents;
-	if (error == -EAGAIN)
-		return;
-	if (error < 0)
-		answer = (struct errand_answer){ .error = -error };
-	ev_io_stop(loop, w);
-	util_close(w->fd);
-	errand_end(e, &answer, fd);
-}
-
-void ruler_errand_answered(struct ruler *r, const struct link_message *m, int fd)
-{
-	for (int i = 0; i < RULER_ERRANDS_MAX; i++) {
-		struct ruler_errand *e = &r->errands[i];
-		if (e->serial != m->generation)
-			continue;
-		if (fd < 0) {
-			struct errand_answer failed = { .error = m->error ? m->error : EIO };
-			errand_end(e, &failed, -1);
-			return;
-		}
-		ev_io_init(&e->io, on_errand, fd, EV_READ);
-		e->io.data = e;
-		ev_io_start(r->loop, &e->io);
-		return;
-	}
-	util_close(fd);
-}
-
-/* ---- what the keeper says */
-
-static void take_record(struct ruler *r, struct link_message *m)
-{
-	int error = court_adopt_record(r->court, m->name, m->record, m->record_size);
-	if (error < 0)
-		log_error("ruler: the record of %s is unusable: %s", m->name, strerror(-error));
-}
-
-static int take_message_fd(struct link_message *m, unsigned i)
-{
-	if (i >= m->n_fds)
-		return -1;
-	int fd = m->fds[i];
-	m->fds[i] = -1;
-	return fd;
-}
-
-static bool attach(struct ruler *r, struct link_message *m)
-{
-	struct court_vassal *cv = court_find_generation(r->court, m->generation);
-	struct subject *s = cv ? subject_of(r, cv) : NULL;
-	if (s)
-		subject_attach(s, m->generation, take_message_fd(m, 0), take_message_fd(m, 1));
-	return s != NULL;
-}
-
-/* A generation that no record speaks of: it must not run unruled. */
-static void disown(struct ruler *r, uint64_t generation)
-{
-	log_error("ruler: generation %llu is unknown: killed", (unsigned long long)generation);
-	ruler_post(r, &(struct link_message){ .kind = LINK_KILL, .generation = generation });
-}
-
-static void take_held(struct ruler *r, struct link_message *m)
-{
-	if (!court_adopt_generation(r->court, m->generation, m->pid))
-		disown(r, m->generation);
-	else if (m->n_fds == 2)
-		attach(r, m);
-}
-
-static void take_started(struct ruler *r, struct link_message *m)
-{
-	ruler_spawn_done(r);
-	if (attach(r, m))
-		court_started(r->court, m->generation, m->pid);
-	else
-		disown(r, m->generation);
-}
-
-static void take_failed(struct ruler *r, struct link_message *m)
-{
-	ruler_spawn_done(r);
-	court_spawn_failed(r->court, m->generation, m->arg, m->error);
-}
-
-static void exited(struct ruler *r, uint64_t generation, int status)
-{
-	struct court_vassal *cv = court_find_generation(r->court, generation);
-	if (cv && cv->world)
-		subject_detach(cv->world);
-	if (!court_exited(r->court, generation, status))
-		ruler_post(r, &(struct link_message){ .kind = LINK_FORGET, .generation = generation });
-}
-
-static void take_exited(struct ruler *r, struct link_message *m)
-{
-	if (r->phase != RULER_ADOPTING) {
-		exited(r, m->generation, m->error);
-		return;
-	}
-	struct early_exit *grown = realloc(r->early_exits, (r->n_early_exits + 1) * sizeof *grown);
-	if (!grown)
-		_exit(1);	/* the keeper starts another ruler and tells it again */
-	r->early_exits = grown;
-	grown[r->n_early_exits++] = (struct early_exit){ m->generation, m->error };
-}
-
-/* The two things about a directory that an admin must be told at once. */
-static void judge_directory(const char *path)
-{
-	CLEANUP_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
-		log_warning("regent: %s is not there yet: waiting for it", path);
-	else if (fd < 0 && errno == EACCES)
-		log_error("regent: %s may not be read by the ruler's user (uid %u): give it read and search permission there, for example "
-			  "with setfacl -m u:%u:rx; until then it is looked at again and again", path, getuid(), getuid());
-}
-
-static void start_monitors(struct ruler *r)
-{
-	r->listing = true;
-	for (unsigned i = 0; i < r->options->emperor.n; i++) {
-		if (strcmp(r->monitors[i]->kind->scheme, "dir") == 0)
-			judge_directory(r->monitors[i]->argument);
-		int error = monitor_start(r->monitors[i]);
-		if (error < 0)
-			log_error("ruler: cannot monitor %s: %s", r->options->emperor.items[i], strerror(-error));
-	}
-	r->listing = false;
-	court_sweep(r->court);
-}
-
-/* Now everything that earlier rulers knew is here. */
-static void take_synced(struct ruler *r, struct link_message *m)
-{
-	court_number_from(r->court, m->generation);
-	court_adopted(r->court);
-	for (struct court_vassal *cv = court_first(r->court); cv; cv = court_next(cv))
-		r->busy += ruler_is_busy(cv->v.state);
-	r->phase = RULER_RULING;
-	start_monitors(r);
-	for (size_t i = 0; i < r->n_early_exits; i++)
-		exited(r, r->early_exits[i].generation, r->early_exits[i].status);
-	free(r->early_exits);
-	r->early_exits = NULL;
-	r->n_early_exits = 0;
-	ruler_post(r, &(struct link_message){ .kind = LINK_READY });
-	if (r->commands)
-		commands_ready(r->commands);
-}
-
-static void log_states(struct ruler *r)
-{
-	for (struct court_vassal *cv = court_first(r->court); cv; cv = court_next(cv))
-		log_notice("[%s] %s, pid %d, %u restarts", cv->name, vassal_state_name(cv->v.state), (int)cv->v.pid, cv->v.restarts);
-}
-
-static void rescan(void *data)
-{
-	struct ruler *r = data;
-	for (unsigned i = 0; i < r->options->emperor.n; i++)
-		if (r->monitors[i])
-			monitor_rescan(r->monitors[i]);
-}
-
-static void dissolve(struct ruler *r)
-{
-	r->phase = RULER_DISSOLVING;
-	court_dissolve(r->court, r->options->reload_mercy * NSEC_PER_SEC);
-}
-
-/* As the Emperor takes them, emperor-facts. */
-static void take_signal(struct ruler *r, struct link_message *m)
-{
-	switch (m->arg) {
-	case SIGTERM:
-	case SIGINT:
-	case SIGQUIT:
-		dissolve(r);
-		break;
-	case SIGHUP:
-		log_notice("regent: SIGHUP: reloading all vassals");
-		r->reloading = true;
-		court_reload_all(r->court);
-		break;
-	case SIGUSR1:
-		log_states(r);
-		break;
-	case SIGURG:
-		court_forget_blacklist(r->court);
-		break;
-	case SIGWINCH:
-		rescan(r);
-		break;
-	default:
-		break;
-	}
-}
-
-static void take_ping(struct ruler *r, struct link_message *m)
-{
-	(void)m;
-	ruler_post(r, &(struct link_message){ .kind = LINK_PONG });
-}
-
-static void take_errand(struct ruler *r, struct link_message *m)
-{
-	ruler_errand_answered(r, m, take_message_fd(m, 0));
-}
-
-static void take_reopened(struct ruler *r, struct link_message *m)
-{
-	(void)r;
-	int fd = take_message_fd(m, 0);
-	if (m->error != 0)
-		log_error("ruler: the log file could not be opened anew: %s", strerror(m->error));
-	if (fd >= 0)
-		logger_set_fd(fd);
-}
-
-typedef void (*message_handler)(struct ruler *r, struct link_message *m);
-static const message_handler handlers[LINK_KINDS] = {
-	[LINK_RECORD] = take_record, [LINK_HELD] = take_held, [LINK_SYNCED] = take_synced, [LINK_STARTED] = take_started,
-	[LINK_FAILED] = take_failed, [LINK_EXITED] = take_exited, [LINK_SIGNAL] = take_signal, [LINK_PING] = take_ping,
-	[LINK_ERRAND_DONE] = take_errand, [LINK_REOPENED] = take_reopened,
-};
-
-/* It lost its descriptors on the way to us (we are out of them): it cannot be ruled, so it must go. */
-static void take_crippled(struct ruler *r, struct link_message *m, const char *fault)
-{
-	log_error("ruler: a message of the keeper's (%s, generation %llu) is unusable: %s", link_kind_name(m->kind),
-		  (unsigned long long)m->generation, fault);
-	if (m->kind != LINK_STARTED)
-		return;
-	ruler_spawn_done(r);
-	ruler_post(r, &(struct link_message){ .kind = LINK_KILL, .generation = m->generation });
-	court_spawn_failed(r->court, m->generation, LAUNCH_DESCRIPTORS, EMFILE);
-}
-
-static void on_link_read(struct ev_loop *loop, ev_io *w, int revents)
-{
-	struct ruler *r = w->data;
-	struct link_message m;
-	const char *fault;
-	(void)revents;
-	for (int i = 0; i < READS_PER_TURN; i++) {
-		int got = link_receive(&r->link, &m, &fault);
-		if (got == 0)
-			return;
-		if (got == 1) {
-			handlers[m.kind](r, &m);
-			link_close_fds(&m);
-		} else if (got == -EBADMSG) {
-			take_crippled(r, &m, fault);
-		} else {
-			/* The keeper is gone: all wires close with us, and without wires no vassal lives on. */
-			if (r->phase != RULER_DISSOLVING) {
-				log_error("ruler: the keeper is gone: ending");
-				r->status = 1;
-			}
-			ev_break(loop, EVBREAK_ALL);
-			return;
-		}
-	}
-}
 
 /* ---- once a turn */
 
@@ -491,7 +132,7 @@ static int make_commands(struct ruler *r)
 		return 0;
 	struct commands_config config = {
 		.loop = r->loop, .listen_fd = r->start->control, .court = r->court, .options = r->options,
-		.host = { .data = r, .tail = host_tail, .identity = host_identity, .rescan = rescan, .reopen = host_reopen,
+		.host = { .data = r, .tail = host_tail, .identity = host_identity, .rescan = ruler_rescan, .reopen = host_reopen,
 			  .dropped_lines = host_dropped },
 		.owner = r->start->owner, .run_as = getuid(), .keeper = r->start->keeper, .ruler = getpid(),
 	};
@@ -500,6 +141,39 @@ static int make_commands(struct ruler *r)
 	if (complaints && r->start->first)
 		log_warning("regent: %s", complaints);
 	return error;
+}
+
+/* The two things about a directory that an admin must be told at once. */
+static void judge_directory(const char *path)
+{
+	CLEANUP_FD int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 && (errno == ENOENT || errno == ENOTDIR))
+		log_warning("regent: %s is not there yet: waiting for it", path);
+	else if (fd < 0 && errno == EACCES)
+		log_error("regent: %s may not be read by the ruler's user (uid %u): give it read and search permission there, for example "
+			  "with setfacl -m u:%u:rx; until then it is looked at again and again", path, getuid(), getuid());
+}
+
+void ruler_start_monitors(struct ruler *r)
+{
+	r->listing = true;
+	for (unsigned i = 0; i < r->options->emperor.n; i++) {
+		if (strcmp(r->monitors[i]->kind->scheme, "dir") == 0)
+			judge_directory(r->monitors[i]->argument);
+		int error = monitor_start(r->monitors[i]);
+		if (error < 0)
+			log_error("ruler: cannot monitor %s: %s", r->options->emperor.items[i], strerror(-error));
+	}
+	r->listing = false;
+	court_sweep(r->court);
+}
+
+void ruler_rescan(void *data)
+{
+	struct ruler *r = data;
+	for (unsigned i = 0; i < r->options->emperor.n; i++)
+		if (r->monitors[i])
+			monitor_rescan(r->monitors[i]);
 }
 
 static int make_monitors(struct ruler *r)
@@ -524,13 +198,10 @@ static int make_monitors(struct ruler *r)
 
 static void make_watchers(struct ruler *r)
 {
-	ev_io_init(&r->link_read, on_link_read, r->link.fd, EV_READ);
-	ev_io_init(&r->link_write, on_link_write, r->link.fd, EV_WRITE);
-	ev_timer_init(&r->link_retry, on_link_retry, 0., 0.);
+	ruler_init_link(r);
 	ev_prepare_init(&r->before_sleep, on_before_sleep);
 	ev_periodic_init(&r->never, on_never, 4e9, 0., NULL);	/* as in keeper.c */
-	r->link_read.data = r->link_write.data = r->link_retry.data = r->before_sleep.data = r;
-	ev_io_start(r->loop, &r->link_read);
+	r->before_sleep.data = r;
 	ev_prepare_start(r->loop, &r->before_sleep);
 	logger_pump_start(&r->log, r->loop);
 	ev_periodic_start(r->loop, &r->never);

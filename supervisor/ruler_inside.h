@@ -1,5 +1,7 @@
 /* ruler_inside: what ruler*.c share.
- *   ruler.c        start-up, messages of the keeper's, signals
+ *   ruler.c           start-up, monitors, what is done once a turn
+ *   ruler_messages.c  the link: what the keeper says
+ *   ruler_errands.c   what the keeper's helpers do for us
  *   ruler_world.c  the court's orders on their way to the keeper; words for the log
  *   subject.c      what hangs on one vassal: timer, wire, output
  *   lookup.c       a name that a monitor saw -> fingerprint and spec -> court
@@ -83,7 +85,12 @@ struct ruler {
 };
 
 /* --- ruler.c */
+void ruler_start_monitors(struct ruler *r);
+void ruler_rescan(void *data);
+/* --- ruler_messages.c */
+void ruler_init_link(struct ruler *r);
 void ruler_post(struct ruler *r, struct link_message *m);
+/* --- ruler_errands.c */
 /* 0; -EBUSY: too many under way. done is called once, unless ruler_errand_forget(data) comes first. */
 int ruler_errand(struct ruler *r, enum errand_kind kind, const char *name, unsigned monitor, const struct subject *ids,
 		 const char *target, errand_done done, void *data);

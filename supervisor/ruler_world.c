@@ -5,7 +5,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "supervisor/court_inside.h"
 #include "supervisor/logger.h"
 #include "supervisor/ruler_inside.h"
 #include "vassals/failure.h"

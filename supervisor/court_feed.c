@@ -1,0 +1,148 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/court_inside.h"
+
+void court_index_generation(struct court *c, struct court_vassal *cv)
+{
+	if (cv->generation_key == cv->v.generation)
+		return;
+	if (cv->generation_key != 0) {
+		HASH_DELETE(by_generation, c->by_generation, cv);
+		c->running--;
+	}
+	cv->generation_key = cv->v.generation;
+	if (cv->generation_key != 0) {
+		HASH_ADD(by_generation, c->by_generation, generation_key, sizeof cv->generation_key, cv);
+		c->running++;
+	}
+}
+
+static const int order_of[] = {
+	[VASSAL_ACT_SPAWN] = COURT_SPAWN, [VASSAL_ACT_SEND] = COURT_SEND, [VASSAL_ACT_KILL] = COURT_KILL,
+	[VASSAL_ACT_FORGET] = COURT_FORGET,
+};
+
+/* Each order carries the record with all that this event changed, so whatever part of them a dying ruler got out, the keeper
+ * never holds a record that speaks of an order it did not get. */
+static void give_orders(struct court *c, struct court_vassal *cv, const struct vassal_actions *actions, bool changed)
+{
+	void *record = NULL;
+	size_t size = 0;
+	bool given = false;
+	if (court_record_write(cv, &record, &size) < 0)
+		record = NULL;	/* the keeper keeps the older one: after a ruler's death an event is handled twice at worst */
+	for (unsigned i = 0; i < actions->n; i++) {
+		const struct vassal_action *a = &actions->list[i];
+		if (a->act != VASSAL_ACT_SPAWN && a->act != VASSAL_ACT_SEND && a->act != VASSAL_ACT_KILL &&
+		    a->act != VASSAL_ACT_FORGET)
+			continue;
+		struct court_order order = { (enum court_order_kind)order_of[a->act], cv, a->generation, a->arg, record, size };
+		c->world.order(c->world.data, &order);
+		given = true;
+	}
+	if (cv->v.state == VASSAL_GONE)
+		c->world.order(c->world.data, &(struct court_order){ .kind = COURT_DROP, .vassal = cv });
+	else if (!given && changed)
+		c->world.order(c->world.data, &(struct court_order){ COURT_STATE, cv, cv->v.generation, 0, record, size });
+	free(record);
+}
+
+static void do_quiet_actions(struct court *c, struct court_vassal *cv, const struct vassal_actions *actions, uint64_t now)
+{
+	for (unsigned i = 0; i < actions->n; i++) {
+		const struct vassal_action *a = &actions->list[i];
+		switch ((enum vassal_act)a->act) {
+		case VASSAL_ACT_ASK:
+			admission_ask(&c->admission, &cv->node, a->arg);
+			break;
+		case VASSAL_ACT_LEAVE:
+			admission_leave(&c->admission, &cv->node);
+			break;
+		case VASSAL_ACT_RELEASE:
+			admission_release(&c->admission);
+			break;
+		case VASSAL_ACT_ANSWER:
+		case VASSAL_ACT_ANSWER_STOPS:
+		case VASSAL_ACT_CANCEL:
+			court_requests_settle(cv, a, now);
+			break;
+		case VASSAL_ACT_PROBE:
+			c->world.probe(c->world.data, cv);
+			break;
+		case VASSAL_ACT_PROBE_CANCEL:
+			c->world.probe_cancel(c->world.data, cv);
+			break;
+		case VASSAL_ACT_SPAWN:
+		case VASSAL_ACT_SEND:
+		case VASSAL_ACT_KILL:
+		case VASSAL_ACT_FORGET:
+			break;	/* orders: give_orders() */
+		}
+	}
+}
+
+static void arm(struct court *c, struct court_vassal *cv)
+{
+	uint64_t deadline = vassal_deadline(&cv->v);
+	if (deadline == cv->armed)
+		return;
+	cv->armed = deadline;
+	c->world.arm(c->world.data, cv, deadline);
+}
+
+/* Everything an event has decided, in the one order that is safe: requests into the record, the record to the keeper, and only
+ * then word to the clients. */
+void court_carry_out(struct court *c, struct court_vassal *cv, const struct vassal_input *in,
+		     const struct vassal_actions *actions, const struct vassal *before)
+{
+	do_quiet_actions(c, cv, actions, in->now);
+	court_index_generation(c, cv);
+	give_orders(c, cv, actions, actions->n > 0 || memcmp(before, &cv->v, sizeof *before) != 0 || cv->by_uid != UINT32_MAX);
+	if (before->state != cv->v.state) {
+		court_history_add(c, cv, before->state, in->event, in->arg);
+		c->world.transition(c->world.data, cv, before->state, in->event, in->arg);
+	}
+	court_requests_tell(c, cv);
+	cv->by_uid = UINT32_MAX;
+	if (cv->v.state == VASSAL_GONE)
+		court_vassal_drop(c, cv);
+	else
+		arm(c, cv);
+}
+
+static void feed_one(struct court *c, struct court_vassal *cv, struct vassal_input *in)
+{
+	struct vassal_rules rules;
+	struct vassal_actions actions;
+	struct vassal before = cv->v;
+	court_rules(c, cv, &rules);
+	in->now = c->world.now(c->world.data);
+	vassal_handle(&cv->v, &rules, in, &actions);
+	court_carry_out(c, cv, in, &actions, &before);
+}
+
+static struct court_vassal *of_node(struct admission_node *n)
+{
+	return (struct court_vassal *)((char *)n - offsetof(struct court_vassal, node));
+}
+
+void court_pump(struct court *c)
+{
+	struct admission_node *n;
+	if (c->pumping || c->dissolved)
+		return;		/* who is to go needs no start */
+	c->pumping = true;
+	while ((n = admission_next(&c->admission)) != NULL) {
+		struct vassal_input in = { .event = VASSAL_ADMITTED, .new_generation = c->next_generation };
+		c->next_generation++;
+		feed_one(c, of_node(n), &in);
+	}
+	c->pumping = false;
+}
+
+void court_feed(struct court *c, struct court_vassal *cv, struct vassal_input *in)
+{
+	feed_one(c, cv, in);
+	court_pump(c);
+}
