@@ -26,7 +26,7 @@ class Site:
         os.chown(place, self.court.accounts.pn.uid, self.court.accounts.pn.gid)
         self.court.write(f"{name}.ini", "\n".join([
             "[uwsgi]", f"chdir = {place}", "wsgi-file = app.py", f"socket = {place}/socket", "master = true", "processes = 2",
-            "vacuum = true", "worker-reload-mercy = 5", *lines, ""]))
+            "vacuum = true", "worker-reload-mercy = 2", *lines, ""]))
         return place
 
     def says(self, place, words, path="/", deadline=10):
