@@ -21,7 +21,7 @@
 static const vassal_cell table[VASSAL_STATES][VASSAL_EVENTS] = {
 	[VASSAL_QUEUED] = { WITHOUT_PROCESS, [VASSAL_ADMITTED] = cell_spawn },
 	[VASSAL_SPAWNING] = {
-		[VASSAL_CHANGED] = cell_note, [VASSAL_RELOAD] = cell_note, [VASSAL_RESTART] = cell_note,
+		[VASSAL_CHANGED] = cell_note, [VASSAL_RELOAD] = cell_note, [VASSAL_RESTART] = cell_restart_starting,
 		[VASSAL_STOP] = cell_unwant_running, [VASSAL_REMOVED] = cell_unwant_running, [VASSAL_STARTED] = cell_started,
 		[VASSAL_SPAWN_FAILED] = cell_spawn_failed, [VASSAL_EXITED] = cell_exited,
 		[VASSAL_PATIENCE_OVER] = cell_patience_over,

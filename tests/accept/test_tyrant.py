@@ -63,6 +63,7 @@ def test_owner_changes(tyrant):
     """chown while it runs: stopped, and started as the new owner."""
     path = drop(tyrant, "a.ini", "record", account=tyrant.accounts.pn)
     assert tyrant.record("a.ini")["status"]["Uid"].split()[0] == str(tyrant.accounts.pn.uid)
+    tyrant.wait_for(lambda: "ready to accept requests" in tyrant.log)  # regent kills what has not said that it is up
     (tyrant.out / "a.ini.json").unlink()
     (tyrant.out / "a.ini.log").chmod(0o666)
     owned(tyrant, path, tyrant.accounts.www)
