@@ -36,6 +36,7 @@ struct keeper {
 	ev_timer link_retry;		/* ETOOMANYREFS: writable, yet nothing can be sent */
 	pid_t ruler;			/* 0: none */
 	uint64_t ruler_started;
+	uint64_t refusals;		/* of its requests */
 	unsigned ruler_deaths;		/* in a row */
 	bool listed;			/* some ruler has said READY */
 	ev_timer pause, patience, knock_again, mercy, watchdog, errand_deadline;
@@ -48,7 +49,8 @@ void keeper_init_ruler(struct keeper *k);
 void keeper_start_ruler(struct keeper *k);
 void keeper_ruler_ended(struct keeper *k, int status);	/* reaped: another one, or the end */
 void keeper_post(struct keeper *k, struct link_message *m);
-void keeper_ping(struct keeper *k);	/* it must answer within ruler-patience */
+void keeper_ping(struct keeper *k);
+bool keeper_says_refusal(struct keeper *k);	/* counts one; whether it is still worth a line */	/* it must answer within ruler-patience */
 /* --- keeper_requests.c */
 void keeper_take(struct keeper *k, struct link_message *m);	/* one request */
 void keeper_end_tree(struct holding *g);

@@ -20,8 +20,10 @@
 
 typedef void (*request_handler)(struct keeper *k, struct link_message *m);
 
-static void refuse(const struct link_message *m, const char *why)
+static void refuse(struct keeper *k, const struct link_message *m, const char *why)
 {
+	if (!keeper_says_refusal(k))
+		return;
 	log_error("keeper: refused %s of %s (generation %llu): %s", link_kind_name(m->kind), m->name ? m->name : "?",
 		  (unsigned long long)m->generation, why);
 }
@@ -102,11 +104,11 @@ static bool may_spawn(struct keeper *k, const struct link_message *m, struct ide
 {
 	char why[1024];
 	if (m->generation <= k->held.newest) {
-		refuse(m, "its number is not new");
+		refuse(k, m, "its number is not new");
 		return false;
 	}
 	if (holdings_live(&k->held, m->name) > 0) {
-		refuse(m, "a generation of it is alive");
+		refuse(k, m, "a generation of it is alive");
 		return false;
 	}
 	if (policy_identity(k->config->policy, m->monitor, m->name, m->uid, m->gid, id, why, sizeof why) < 0) {
@@ -154,7 +156,7 @@ static struct holding *own_generation(struct keeper *k, const struct link_messag
 	if (g && (!m->name || strcmp(g->name, m->name) == 0))
 		return g;
 	if (g)
-		refuse(m, "that generation belongs to another vassal");
+		refuse(k, m, "that generation belongs to another vassal");
 	return NULL;
 }
 
@@ -168,7 +170,7 @@ static void do_send(struct keeper *k, struct link_message *m)
 {
 	struct holding *g = own_generation(k, m);
 	if (m->arg > 2) {
-		refuse(m, "no byte for a vassal");
+		refuse(k, m, "no byte for a vassal");
 		return;
 	}
 	if (g || !holdings_find(&k->held, m->generation))
@@ -203,7 +205,7 @@ static void do_forget(struct keeper *k, struct link_message *m)
 {
 	struct holding *g = own_generation(k, m);
 	if (g && !g->ended) {
-		refuse(m, "it is alive");
+		refuse(k, m, "it is alive");
 		return;
 	}
 	keep_record(k, m);
@@ -219,7 +221,7 @@ static void do_state(struct keeper *k, struct link_message *m)
 static void do_drop(struct keeper *k, struct link_message *m)
 {
 	if (holdings_drop(&k->held, m->name) < 0)
-		refuse(m, "a generation of it is alive");
+		refuse(k, m, "a generation of it is alive");
 }
 
 /* ---- ERRAND */
@@ -241,7 +243,7 @@ static int prepare_errand(struct keeper *k, const struct link_message *m, struct
 	if (errand->kind != ERRAND_LOOK)
 		return 0;
 	if (m->n_fds != 1 || errand_check_inotify(m->fds[0]) < 0) {
-		refuse(m, "its descriptor is no inotify");
+		refuse(k, m, "its descriptor is no inotify");
 		return -EBADF;
 	}
 	errand->inotify = m->fds[0];
@@ -344,7 +346,7 @@ static void do_pong(struct keeper *k, struct link_message *m)
 static void do_dissolved(struct keeper *k, struct link_message *m)
 {
 	if (k->phase != KEEPER_DISSOLVING || k->held.by_generation) {
-		refuse(m, "nobody asked for it, or generations are left");
+		refuse(k, m, "nobody asked for it, or generations are left");
 		return;
 	}
 	k->phase = KEEPER_CLOSING;

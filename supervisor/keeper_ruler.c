@@ -15,6 +15,7 @@
 
 #define READS_PER_TURN 64			/* messages of one ruler before exits and signals get their turn */
 #define LINK_RETRY 0.005
+#define REFUSALS_SAID 100			/* of one ruler, each in full: one that floods must not fill the disk */
 #define PAUSE_MAX 30.0
 #define PAUSE_MIN 0.1				/* s, doubled with each death in a row */
 #define GOOD_REIGN_NS (10 * NSEC_PER_SEC)	/* a ruler that lived this long: its death is a first one */
@@ -86,6 +87,22 @@ static void kill_ruler(struct keeper *k, const char *why)
 	kill(k->ruler, SIGKILL);
 }
 
+/* Mostly it is dying, and SIGCHLD says the rest; one that lives on without a link rules nobody. */
+static void outlive_link(struct keeper *k)
+{
+	lose_link(k);
+	ev_timer_set(&k->patience, k->config->options->ruler_patience / 1000., 0.);
+	ev_timer_start(k->loop, &k->patience);
+}
+
+bool keeper_says_refusal(struct keeper *k)
+{
+	k->refusals++;
+	if (k->refusals == REFUSALS_SAID + 1)
+		log_error("keeper: from now on this ruler's refused requests are only counted");
+	return k->refusals <= REFUSALS_SAID;
+}
+
 static void on_link_read(struct ev_loop *loop, ev_io *w, int revents)
 {
 	struct keeper *k = w->data;
@@ -98,10 +115,11 @@ static void on_link_read(struct ev_loop *loop, ev_io *w, int revents)
 		if (r == 1) {
 			keeper_take(k, &m);
 		} else if (r == -EBADMSG) {
-			log_error("keeper: refused a message of the ruler's (%s): %s", link_kind_name(m.kind), fault);
+			if (keeper_says_refusal(k))
+				log_error("keeper: refused a message of the ruler's (%s): %s", link_kind_name(m.kind), fault);
 		} else {
 			if (r < 0)
-				lose_link(k);	/* SIGCHLD says the rest */
+				outlive_link(k);
 			return;
 		}
 	}
@@ -196,6 +214,7 @@ void keeper_start_ruler(struct keeper *k)
 	close(its);
 	k->ruler = pid;
 	k->ruler_started = util_now();
+	k->refusals = 0;
 	link_init(&k->link, mine, true);
 	ev_io_set(&k->link_read, mine, EV_READ);
 	ev_io_set(&k->link_write, mine, EV_WRITE);
@@ -231,6 +250,8 @@ void keeper_ruler_ended(struct keeper *k, int status)
 		return;
 	}
 	k->ruler_deaths = util_now() - k->ruler_started >= GOOD_REIGN_NS ? 1 : k->ruler_deaths + 1;
+	if (k->refusals > REFUSALS_SAID)
+		log_error("keeper: %llu requests of this ruler were refused", (unsigned long long)k->refusals);
 	describe_end(status, text, sizeof text);
 	log_error("keeper: the ruler (pid %d) %s; %u vassals go on", (int)pid, text, HASH_CNT(by_pid, k->held.by_pid));
 	pause_before_ruler(k);
