@@ -48,6 +48,6 @@ demo:
 	@$(MAKE) --no-print-directory all
 	@$(SUDO_DEMO) contrib/demo $(BUILD)
 # Without root and without sudo the demo leaves out the drop to another user, and says so.
-SUDO_DEMO = $(shell [ $$(id -u) = 0 ] || ! sudo -n true 2>/dev/null && ! { [ -t 0 ] && command -v sudo >/dev/null; } || echo sudo)
+SUDO_DEMO = $(shell if [ $$(id -u) != 0 ]; then sudo -n true 2>/dev/null || { [ -t 0 ] && command -v sudo >/dev/null; } && echo sudo; fi)
 
 .PHONY: unit floors systemd deps deps-build deps-test deps-lint deps-demo test demo
