@@ -179,12 +179,11 @@ void cell_up_again(struct step *s)
 {
 	if (s->v->pending != VASSAL_CLASS_NONE)
 		return;		/* newer code waits: nobody will judge this one */
-	if (++s->v->respawns_seen > VASSAL_RESPAWNS_MAX) {
-		move_fail_gate(s, VASSAL_WHY_RESPAWNING, 0);
-		return;
-	}
 	move_end_probe(s);
-	settle(s);
+	if (++s->v->respawns_seen > VASSAL_RESPAWNS_MAX)	/* judged as soon as byte 1 may come: a reload may follow at once */
+		s->v->deadline[VASSAL_T_SETTLE] = s->v->up_at + VASSAL_WORKERS_UP_NS;
+	else
+		settle(s);
 }
 
 void cell_settled(struct step *s)
@@ -192,6 +191,8 @@ void cell_settled(struct step *s)
 	struct vassal *v = s->v;
 	if (v->pending != VASSAL_CLASS_NONE) {
 		move_queue_reload(s);
+	} else if (v->respawns_seen > VASSAL_RESPAWNS_MAX) {
+		move_fail_gate(s, VASSAL_WHY_RESPAWNING, 0);
 	} else if (v->no_app) {
 		move_fail_gate(s, VASSAL_WHY_NO_APP, 0);
 	} else if (s->rules->probe) {

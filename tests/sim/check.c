@@ -229,10 +229,11 @@ static void check_kill(struct sim *s, const struct court_vassal *cv, const struc
 static void check_broken(struct sim *s, const struct court_vassal *cv, const struct proc *p)
 {
 	bool well = p && p->phase == PH_UP && p->plan.outcome == OUT_OK && !p->plan.probe_bad;
+	bool assumed = p && s->site[p->site].signal != SPEC_SIGNAL_ACCEPTING;	/* up without a byte: then the first counts, too */
 	bool doubtful = s->site[sim_site_of(cv->name)].doubtful == cv->v.cycle;
 	if (!well || doubtful)
 		return;
-	if (cv->v.failure.why == VASSAL_WHY_RESPAWNING && p->fives <= VASSAL_RESPAWNS_MAX + 1)
+	if (cv->v.failure.why == VASSAL_WHY_RESPAWNING && p->fives <= VASSAL_RESPAWNS_MAX + (assumed ? 0U : 1U))
 		sim_fail(s, "%s: broken by respawns, and it said 5 only %u times", cv->name, p->fives);
 	if (cv->v.failure.why == VASSAL_WHY_NO_APP || (cv->v.failure.why == VASSAL_WHY_PROBE && cv->v.failure.detail != 0))
 		sim_fail(s, "%s: broken, and its app is there", cv->name);

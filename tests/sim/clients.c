@@ -35,6 +35,12 @@ static struct client *free_client(struct sim *s)
 	return NULL;
 }
 
+static uint64_t living(struct sim *s, unsigned i)
+{
+	const struct proc *p = keeper_of_site(s, i);
+	return p ? p->generation : 0;
+}
+
 void client_ask(struct sim *s, unsigned i, enum vassal_event kind)
 {
 	struct site *site = &s->site[i];
@@ -45,7 +51,7 @@ void client_ask(struct sim *s, unsigned i, enum vassal_event kind)
 	*cl = (struct client){
 		.site = i, .kind = kind, .asked = s->now, .execs = site->execs, .exits = site->exits,
 		.spawn_fails = site->spawn_fails, .stops = site->stops, .removals = site->removals,
-		.was_there = site->exists, .generation = cv ? cv->v.generation : 0, .cycle = cv ? cv->v.cycle : 0, .fresh = true,
+		.was_there = site->exists, .generation = living(s, i), .cycle = cv ? cv->v.cycle : 0, .fresh = true,
 	};
 	uint64_t id = ++s->next_id;
 	memcpy(cl->id, &id, sizeof id);
@@ -55,8 +61,6 @@ void client_ask(struct sim *s, unsigned i, enum vassal_event kind)
 		send_request(s, cl);
 		return;
 	}
-	struct proc *p = keeper_of_site(s, i);
-	cl->generation = p ? p->generation : 0;
 	cl->state = CL_LOST;	/* it waits in the backlog of the control socket */
 	cl->fresh = false;
 	cl->again = s->ruler_at + sim_below(s, SEC);

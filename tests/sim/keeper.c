@@ -107,7 +107,6 @@ static void signal_it(struct sim *s, const struct queued *q)
 		proc_kill(s, p);
 		return;
 	}
-	p->sends++;
 	proc_take_byte(s, p, q->byte);
 }
 

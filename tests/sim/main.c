@@ -153,7 +153,7 @@ static void step(struct sim *s)
 	s->step++;
 	do_next(s, &n);
 	check_all(s);
-	if (!s->quiet && s->court && sim_below(s, s->deaths) == 0)
+	if ((!s->quiet || s->dissolving) && s->court && sim_below(s, s->deaths) == 0)
 		ruler_die(s);
 }
 
@@ -208,7 +208,7 @@ static void dissolve(struct sim *s)
 		s->site[i].exists = false;
 		s->site[i].removals++;
 	}
-	s->quiet = true;
+	s->quiet = s->dissolving = true;
 	court_dissolve(s->court, 30 * SEC);
 	rest(s, all_gone);
 	for (unsigned i = 0; i < s->n_sites; i++)

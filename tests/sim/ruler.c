@@ -215,7 +215,8 @@ static void hand_over(struct sim *s, struct proc *p, const struct message *m)
 		p->fives++;
 	}
 	bool old = m->exec <= p->reload_from || p->again || p->phase == PH_DRAINING;
-	if (cv && cv->v.state == VASSAL_RELOADING && (m->kind == 5 || m->kind == WIRE_NO_APP) && old) {
+	bool deceives = m->kind == 5 || m->kind == WIRE_NO_APP;
+	if (cv && (cv->v.state == VASSAL_RELOADING || cv->v.state == VASSAL_SETTLING) && deceives && old) {
 		s->count[C_OLD_WORKER_SPOKE]++;	/* nothing tells which code said it */
 		s->site[p->site].doubtful = cv->v.cycle;
 	}
@@ -235,14 +236,14 @@ void ruler_take_wire(struct sim *s, struct proc *p)
 		i++;
 	struct message m = p->wire[i];
 	p->wire[i].delivered = true;
-	p->wire[i].sends = p->sends;
+	p->wire[i].step = s->step;
 	if (m.kind != 26 || s->verbose)
 		sim_trace(s, "%s: generation %lu says %u", s->site[p->site].name, p->generation, m.kind);
 	hand_over(s, p, &m);
 	p->wire[i].seq = s->pushed;
 }
 
-/* A new ruler reads what no record speaks of, and at times one byte more. */
+/* A new ruler reads what no record speaks of, and the byte that the dead one was about to take from the wire. */
 static void rewind_wire(struct sim *s, struct proc *p)
 {
 	p->wired = true;
@@ -252,7 +253,7 @@ static void rewind_wire(struct sim *s, struct proc *p)
 		bool last = i + 1 == p->n_wire || !p->wire[i + 1].delivered || p->wire[i + 1].seq > s->taken;
 		if (m->delivered && m->seq > s->taken)
 			s->count[C_BYTES_AGAIN]++;
-		else if (m->delivered && last && m->sends == p->sends && sim_chance(s, 30))
+		else if (m->delivered && last && m->step == s->death_step)
 			s->count[C_BYTES_TWICE]++;
 		else
 			continue;
@@ -305,6 +306,7 @@ void ruler_die(struct sim *s)
 	uint64_t n = s->pushed - s->taken, lost = sim_below(s, n + 1);
 	s->count[C_ORDERS_LOST] += lost;
 	sim_trace(s, "the ruler dies, %lu of %lu orders are lost", lost, n);
+	s->death_step = s->step;
 	s->court = court_free(s->court);
 	for (n -= lost; n > 0; n--)
 		keeper_take_order(s);
@@ -379,5 +381,7 @@ void ruler_start(struct sim *s)
 		if (s->site[i].exists)
 			ruler_see(s, i, true);
 	court_sweep(s->court);
+	if (s->dissolving)
+		court_dissolve(s->court, 30 * SEC);	/* the keeper says so again */
 	sim_trace(s, "a ruler rules");
 }

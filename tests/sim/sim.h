@@ -50,9 +50,9 @@ enum phase { PH_IMPORTING, PH_UP, PH_DRAINING, PH_EXITING, PH_KILLED, PH_HUNG, P
 enum proc_timer { P_PHASE, P_SIGNAL, P_AGAIN, P_BEAT, P_LOYAL, P_CRASH, P_CLOSE, P_IDLE, P_TIMERS };
 enum { WIRE_EOF = 256, WIRE_NO_APP };
 struct message {
-	uint64_t at, seq;		/* seq: consumed once the keeper has taken this many orders */
+	uint64_t at, step, seq;		/* step: of its handing over; seq: consumed once the keeper has taken this many orders */
 	unsigned kind;			/* a byte, or above */
-	uint32_t exec, sends;
+	uint32_t exec;
 	bool delivered;
 };
 struct proc {
@@ -64,7 +64,7 @@ struct proc {
 	bool first, again, eof;		/* again: byte 1 came while it could not heed it */
 	bool wired;			/* this ruler has its wire */
 	bool told;			/* this ruler knows that it ended */
-	uint32_t exec, sends;		/* sends: bytes the keeper has written */
+	uint32_t exec;
 	uint32_t reload_from;		/* the execution that its newest byte 1 was meant to end */
 	bool ever_five;			/* a ruler saw byte 5 of this generation */
 	uint32_t fives;			/* bytes 5 and rereads of them that the rulers saw in this execution */
@@ -136,6 +136,7 @@ struct sim {
 	uint64_t seed, random, now, step;
 	uint64_t deaths;		/* of the ruler: one in so many steps */
 	bool quiet;			/* no faults, no operators: everything must come to rest */
+	bool dissolving;
 	bool verbose;
 	unsigned n_sites;
 	struct site site[SITES_MAX];
@@ -143,6 +144,7 @@ struct sim {
 	struct proc *procs;
 	struct court *court;		/* NULL: no ruler */
 	struct court_config config;
+	uint64_t death_step;
 	uint64_t ruler_at;		/* when the next one rules */
 	struct { uint64_t at, down; } *death;	/* one for each that died */
 	struct queued *orders, **orders_end;

@@ -2,12 +2,12 @@
 SIM_SRC := vassals/vassal.c vassals/vassal_moves.c vassals/vassal_cells.c vassals/backoff.c vassals/failure.c vassals/util.c \
            supervisor/admission.c $(wildcard supervisor/court*.c) $(wildcard tests/sim/*.c)
 SIM_SEEDS ?= 1 2 3 4 5 6 7 8 9 10
-SIM_STEPS ?= 10000
+SIM_STEPS ?= 50000
 
 $(BUILD)/sim: $(call SOBJ,$(SIM_SRC))
 	$(CC) $(SANITIZE) -o $@ $^
 
-# 100,000 steps over ten courts; a failing seed is replayed by build/sim --seed S --steps N.
+# 500,000 steps over ten courts; a failing seed is replayed by build/sim --seed S --steps N.
 sim: $(BUILD)/sim
 	@for seed in $(SIM_SEEDS); do $(BUILD)/sim --steps $(SIM_STEPS) --seed $$seed || exit 1; done
 sim-planted:
