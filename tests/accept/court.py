@@ -122,6 +122,10 @@ class Court:
             return [self.popen.pid] if self.running else []
         return sorted(pid for pid in self.processes() if process.exe(pid) == str(self.setup.regent))
 
+    def ruler(self):
+        """regent's ruler; None while there is none."""
+        return next((pid for pid in self.supervisors() if process.comm(pid) == "regent-ruler" and process.alive(pid)), None)
+
     def vassals(self):
         """Pids of everything below the supervisor that lives."""
         mine = set(self.supervisors()) | {self.popen.pid}
@@ -240,8 +244,12 @@ class Court:
         self.wait_for(lambda: time.monotonic() >= end, seconds + 5)
 
     def regentctl(self, *words, timeout=30, user=None):
-        return subprocess.run([str(self.setup.regentctl), "--control-socket", str(self.socket), *words], capture_output=True,
-                              text=True, timeout=timeout, env={**self.env, "PATH": PATH}, user=user)
+        return self.run_there([str(self.setup.regentctl), "--control-socket", str(self.socket), *words], timeout=timeout, user=user)
+
+    def run_there(self, command, env=None, **how):
+        """A command with the court's environment, as one of its people; its words come back."""
+        return subprocess.run(command, capture_output=True, text=True, env={**self.env, "PATH": PATH, **(env or {})},
+                              **{"timeout": 30, **how})
 
     def ask(self, line, timeout=20, first=False):
         """One request over the control socket, as socat would make it: the objects of the reply; first: does not wait for more."""

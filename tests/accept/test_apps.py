@@ -4,40 +4,12 @@ import signal
 
 import pytest
 
-import client
+from site_of_apps import Site
 
 
 @pytest.fixture
 def site(new_court):
     return Site(new_court)
-
-
-class Site:
-    """A court of real vassals; each app in a directory of its own."""
-
-    def __init__(self, new_court):
-        self.court = new_court(real=True, env={"DJANGO_SETTINGS_MODULE": "physionet.settings.production"})
-
-    def app(self, name, kind="hello", answer="one", lines=()):
-        place = self.court.base / name
-        place.mkdir()
-        (place / "answer").write_text(answer)
-        (place / "app.py").write_text((self.court.setup.apps / f"{kind}.py").read_text())
-        os.chown(place, self.court.accounts.pn.uid, self.court.accounts.pn.gid)
-        self.court.write(f"{name}.ini", "\n".join([
-            "[uwsgi]", f"chdir = {place}", "wsgi-file = app.py", f"socket = {place}/socket", "master = true", "processes = 2",
-            "vacuum = true", "worker-reload-mercy = 2", *lines, ""]))
-        return place
-
-    def says(self, place, words, path="/", deadline=10):
-        self.court.wait_for(lambda: self.ask(place, path) == words, deadline, f"{place.name} answers {words}, {self.ask(place, path)}")
-
-    @staticmethod
-    def ask(place, path="/"):
-        try:
-            return client.get(place / "socket", path)
-        except OSError as error:
-            return type(error).__name__
 
 
 def test_serves_deploys_and_ends(site):
