@@ -75,7 +75,7 @@ help:
 #: clang        the same with clang, in build/clang/
 #: clean        removes build/
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -type f -name '*.d' 2>/dev/null)
 .PHONY: all clang clean help sanitized
 .DEFAULT_GOAL := all
 .SECONDARY:

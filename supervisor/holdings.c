@@ -105,7 +105,8 @@ int holdings_record(struct holdings *h, const char *name, const void *bytes, uin
 		r->bytes = room;
 		r->size = size;
 	}
-	memcpy(r->bytes, bytes, size);
+	if (size > 0)
+		memcpy(r->bytes, bytes, size);
 	return 0;
 }
 

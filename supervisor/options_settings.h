@@ -45,7 +45,7 @@ void options_settings_clear(struct options_settings *s);
 
 /* One line on err, control bytes made harmless: "regent: --uid: TEXT", "regent: FILE:LINE: uid: TEXT", without a setting
  * "regent: TEXT". Returns OPTIONS_USAGE, so that a complaint can be returned. */
-int options_say(FILE *err, const struct options_setting *setting, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+int options_say(FILE *err, const struct options_setting *at, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* What stands for %d, %n and their like in file is put into text, as uWSGI does for a whole ini. NULL: out of memory. */
 char *options_magic(const char *file, const char *text);
