@@ -176,6 +176,21 @@ static int store_users(struct options_list *list, const struct options_setting *
 	return 0;
 }
 
+/* VERB[,VERB]; which verbs there are is known elsewhere. "*": all. */
+static bool is_verbs(const char *verbs, size_t n)
+{
+	bool fresh = true;	/* a verb must begin here */
+	if (n == 1 && verbs[0] == '*')
+		return true;
+	for (size_t i = 0; i < n; i++) {
+		bool comma = verbs[i] == ',';
+		if ((comma && fresh) || (!comma && verbs[i] != '-' && (verbs[i] < 'a' || verbs[i] > 'z')))
+			return false;
+		fresh = comma;
+	}
+	return !fresh;
+}
+
 /* "USER|@GROUP VERB[,VERB] [GLOB]". Who is not looked up here: a user gone since must not keep the sites down. */
 static int store_allow(struct options_list *list, const struct options_setting *setting, FILE *err)
 {
@@ -186,14 +201,7 @@ static int store_allow(struct options_list *list, const struct options_setting *
 	const char *glob = verbs + n_verbs + strspn(verbs + n_verbs, blanks);
 	if (n_who == 0 || (who[0] == '@' && n_who == 1) || n_verbs == 0 || glob[strcspn(glob, blanks)])
 		return SAY("not \"USER|@GROUP VERB[,VERB] [GLOB]\": '%s'", who);
-	bool fresh = true;	/* a verb must begin here */
-	for (size_t i = 0; i < n_verbs; i++) {
-		bool comma = verbs[i] == ',';
-		if ((comma && fresh) || (!comma && verbs[i] != '-' && (verbs[i] < 'a' || verbs[i] > 'z')))
-			return SAY("not a list of verbs: '%.*s'", (int)n_verbs, verbs);
-		fresh = comma;
-	}
-	if (fresh)
+	if (!is_verbs(verbs, n_verbs))
 		return SAY("not a list of verbs: '%.*s'", (int)n_verbs, verbs);
 	return add_item(list, strdup(who), setting, err);
 }

@@ -5,6 +5,7 @@ import os
 import pwd
 import subprocess
 import time
+import types
 
 PREFIX = "regent-test-"
 
@@ -42,6 +43,12 @@ class Accounts:
         self.extra_gid = grp.getgrnam(self.extra).gr_gid
         self.pn = Account("pn", [self.extra])
         self.www = Account("www")
+
+    def stranger(self):
+        """Somebody who has no vassal: no account, only a number that nobody has."""
+        taken = {entry.pw_uid for entry in pwd.getpwall()} | {entry.gr_gid for entry in grp.getgrall()}
+        number = next(number for number in range(40000, 50000) if number not in taken)
+        return types.SimpleNamespace(uid=number, gid=number)
 
     def remove(self):
         _remove(os.getpid())

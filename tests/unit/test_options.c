@@ -187,8 +187,8 @@ static void test_contradictions(void **state)
 static void test_control_allow(void **state)
 {
 	(void)state;
-	static const char *const good[] = { "pn reload", "@deploy reload,wait  site*", "1000 forget-blacklist *" },
-		*const bad[] = { "pn", "@ reload", " pn", "pn Reload", "pn reload,,wait", "pn reload,", "pn ,reload", "pn reload a b" };
+	static const char *const good[] = { "pn reload", "@deploy reload,wait  site*", "1000 forget-blacklist *", "pn * site*" },
+		*const bad[] = { "pn", "@ reload", " pn", "pn Reload", "pn reload,,wait", "pn reload,", "pn ,reload", "pn reload a b", "pn **" };
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
 		assert_int_equal(PARSE("--emperor", "v", "--control-allow", good[i]), 0);
 		assert_string_equal(o->control_allow.items[0], good[i]);
