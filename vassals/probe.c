@@ -10,10 +10,9 @@
 static const char no_app[] = "HTTP/1.1 500 Internal Server Error\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n"
 			     "Internal Server Error";
 
-/* One pair of uwsgi's packet: each with its length, 16 bit little-endian. */
-static size_t put_word(char *p, const char *word)
+/* One word of uwsgi's packet, with its length, 16 bit little-endian. */
+static size_t put_word(char *p, const char *word, size_t n)
 {
-	size_t n = strlen(word);
 	p[0] = (char)(n & 0xff);
 	p[1] = (char)(n >> 8);
 	memcpy(p + 2, word, n);
@@ -22,17 +21,20 @@ static size_t put_word(char *p, const char *word)
 
 static int uwsgi_request(const char *path, const char *host, char *buf, size_t size)
 {
-	const char *const pairs[][2] = {
-		{ "REQUEST_METHOD", "GET" }, { "PATH_INFO", path }, { "REQUEST_URI", path }, { "QUERY_STRING", "" },
-		{ "SERVER_PROTOCOL", "HTTP/1.1" }, { "SERVER_NAME", host }, { "SERVER_PORT", "443" }, { "HTTP_HOST", host },
-		{ "HTTPS", "on" }, { "REMOTE_ADDR", "127.0.0.1" }, { "HTTP_USER_AGENT", "regent-probe" },
+	size_t path_size = strcspn(path, "?");
+	const char *query = path + path_size + (path[path_size] == '?');
+	const struct { const char *key, *value; size_t size; } pairs[] = {
+		{ "REQUEST_METHOD", "GET", 3 }, { "PATH_INFO", path, path_size }, { "REQUEST_URI", path, strlen(path) },
+		{ "QUERY_STRING", query, strlen(query) }, { "SERVER_PROTOCOL", "HTTP/1.1", 8 }, { "SERVER_NAME", host, strlen(host) },
+		{ "SERVER_PORT", "443", 3 }, { "HTTP_HOST", host, strlen(host) }, { "HTTPS", "on", 2 },
+		{ "REMOTE_ADDR", "127.0.0.1", 9 }, { "HTTP_USER_AGENT", "regent-probe", 12 },
 	};
 	size_t n = 4;
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
-		if (n + 4 + strlen(pairs[i][0]) + strlen(pairs[i][1]) > size)
+		if (n + 4 + strlen(pairs[i].key) + pairs[i].size > size)
 			return -ENAMETOOLONG;
-		n += put_word(buf + n, pairs[i][0]);
-		n += put_word(buf + n, pairs[i][1]);
+		n += put_word(buf + n, pairs[i].key, strlen(pairs[i].key));
+		n += put_word(buf + n, pairs[i].value, pairs[i].size);
 	}
 	buf[0] = 0;	/* modifier1: a WSGI request */
 	buf[1] = (char)((n - 4) & 0xff);
