@@ -195,10 +195,10 @@ void keeper_end_tree(struct holding *g)
 static void do_kill(struct keeper *k, struct link_message *m)
 {
 	struct holding *g = own_generation(k, m);
-	if (!g)
-		return;
-	keep_record(k, m);
-	keeper_end_tree(g);
+	if (g || !holdings_find(&k->held, m->generation))
+		keep_record(k, m);
+	if (g)
+		keeper_end_tree(g);
 }
 
 static void do_forget(struct keeper *k, struct link_message *m)

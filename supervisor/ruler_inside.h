@@ -104,6 +104,7 @@ bool ruler_is_busy(enum vassal_state state);
 struct subject *subject_of(struct ruler *r, struct court_vassal *cv);	/* made if needed; NULL: no memory */
 void subject_free(struct subject *s);
 void subject_attach(struct subject *s, uint64_t generation, int wire, int output);	/* takes both */
+void subject_listen(struct subject *s);		/* after adoption: before it nothing may reach the court */
 void subject_detach(struct subject *s);		/* reads what is left, then closes both */
 uid_t subject_uid(const struct subject *s);	/* whom it runs as; IDENTITY_NONE: not known */
 char *subject_tail(struct subject *s, size_t lines, bool newest_only);

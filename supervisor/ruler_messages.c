@@ -143,6 +143,9 @@ static void take_synced(struct ruler *r, struct link_message *m)
 	ruler_start_monitors(r);
 	for (size_t i = 0; i < r->n_early_exits; i++)
 		exited(r, r->early_exits[i].generation, r->early_exits[i].status);
+	for (struct court_vassal *cv = court_first(r->court); cv; cv = court_next(cv))
+		if (cv->world)
+			subject_listen(cv->world);
 	free(r->early_exits);
 	r->early_exits = NULL;
 	r->n_early_exits = 0;

@@ -10,7 +10,8 @@
 
 #define READ_BYTES 65536
 #define LAST_READS 16		/* of a dead generation's pipe: a MiB at most */
-#define OUTPUT_PRIORITY -2	/* a flood comes after wires, links and inotify */
+#define TIMER_PRIORITY -1	/* what is due and what has come in one moment: the byte first, then the time limit it keeps */
+#define OUTPUT_PRIORITY (-2)	/* a flood comes after wires, links and inotify */
 
 /* uWSGI's words when a python app did not load (tried on 2.0.21): it then runs on without one, unless need-app is set. */
 #define NO_APP_WORDS "unable to load app "
@@ -111,6 +112,7 @@ struct subject *subject_of(struct ruler *r, struct court_vassal *cv)
 	ev_io_init(&s->wire, on_wire, -1, EV_READ);
 	ev_io_init(&s->output, on_output, -1, EV_READ);
 	ev_set_priority(&s->output, OUTPUT_PRIORITY);
+	ev_set_priority(&s->timer, TIMER_PRIORITY);
 	s->timer.data = s->wire.data = s->output.data = s;
 	cv->world = s;
 	return s;
@@ -122,6 +124,14 @@ void subject_attach(struct subject *s, uint64_t generation, int wire, int output
 	s->generation = generation;
 	ev_io_set(&s->wire, wire, EV_READ);
 	ev_io_set(&s->output, output, EV_READ);
+	if (s->ruler->phase != RULER_ADOPTING)
+		subject_listen(s);
+}
+
+void subject_listen(struct subject *s)
+{
+	if (s->generation == 0)
+		return;
 	ev_io_start(s->ruler->loop, &s->wire);
 	ev_io_start(s->ruler->loop, &s->output);
 }
