@@ -37,7 +37,8 @@ struct launched { pid_t pid; int pidfd; enum launch_stage stage; int error; };
 
 /* Once, before anything else is opened: keeps the numbers 3 to LAUNCH_STAGE_FD + 2 for later. 0 or negative errno. */
 int launch_reserve(void);
-/* Once, before the first launch: the child's stack, the descriptor table grown to at most table_size. 0 or negative errno. */
+/* Once, before the first launch: the child's stack, the descriptor table grown to at most table_size. Signals that are caught or
+ * ignored now are what a child sets back to default: none may be added later. 0 or negative errno. */
 int launch_prepare(unsigned table_size);
 /* 0 and pid, pidfd (owned by the caller); or negative errno with result->stage set. All signals must be blocked by the caller. */
 int launch_start(const struct launch *what, struct launched *result);
