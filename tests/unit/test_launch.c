@@ -121,12 +121,27 @@ static void test_wire_is_connected(void **state)
 	finish(&r);
 }
 
+/* Signals 32 and 33 are glibc's own: what make starts (by posix_spawn) has them ignored, and nobody can set them back. */
+static const char *without_glibcs_own(const char *said)
+{
+	static char text[256];
+	unsigned long long ignored = 0;
+	snprintf(text, sizeof text, "%s", said);
+	char *number = strstr(text, "SigIgn:\t");
+	if (number && sscanf(number, "SigIgn:\t%16llx", &ignored) == 1) {
+		char mark[17];
+		snprintf(mark, sizeof mark, "%016llx", ignored & ~(3ULL << 31));
+		memcpy(number + strlen("SigIgn:\t"), mark, 16);
+	}
+	return text;
+}
+
 static void test_signals(void **state)
 {
 	struct run r;
 	int status;
 	(void)state;
-	assert_string_equal(script("cat /proc/self/status | grep -E 'Sig(Blk|Ign|Cgt)'"),
+	assert_string_equal(without_glibcs_own(script("cat /proc/self/status | grep -E 'Sig(Blk|Ign|Cgt)'")),
 			    "SigBlk:\t0000000000000000\nSigIgn:\t0000000000001000\nSigCgt:\t0000000000000000\n");
 	prepare(&r, "/bin/grep", NULL);	/* a shell would empty its mask itself */
 	r.argv[1] = "-E";
@@ -134,7 +149,7 @@ static void test_signals(void **state)
 	r.argv[3] = "/proc/self/status";
 	sigaddset(&r.mask, SIGHUP);
 	r.what.ignored = 0;
-	assert_string_equal(run(&r, &status), "SigBlk:\t0000000000000001\nSigIgn:\t0000000000000000\n");
+	assert_string_equal(without_glibcs_own(run(&r, &status)), "SigBlk:\t0000000000000001\nSigIgn:\t0000000000000000\n");
 	finish(&r);
 }
 
