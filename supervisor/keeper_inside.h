@@ -1,5 +1,5 @@
 /* keeper_inside: what keeper*.c share. keeper.c is its start, its children's ends and its signals; keeper_ruler.c
- * the ruler's life and the link to it; keeper_requests.c what the ruler asks. */
+ * the ruler's life and the link to it; keeper_requests.c what the ruler asks; keeper_drain.c the vassals' pipes while none reads. */
 #ifndef REGENT_KEEPER_INSIDE_H
 #define REGENT_KEEPER_INSIDE_H
 
@@ -39,7 +39,8 @@ struct keeper {
 	uint64_t refusals;		/* of its requests */
 	unsigned ruler_deaths;		/* in a row */
 	bool listed;			/* some ruler has said READY */
-	ev_timer pause, patience, knock_again, mercy, watchdog, errand_deadline;
+	ev_timer pause, patience, drain, knock_again, mercy, watchdog, errand_deadline;
+	uint64_t drained;		/* bytes, since a ruler last read */
 	struct keeper_errand errands[KEEPER_ERRANDS_MAX];
 	int status;
 };
@@ -51,6 +52,9 @@ void keeper_ruler_ended(struct keeper *k, int status);	/* reaped: another one, o
 void keeper_post(struct keeper *k, struct link_message *m);
 void keeper_ping(struct keeper *k);
 bool keeper_says_refusal(struct keeper *k);	/* counts one; whether it is still worth a line */	/* it must answer within ruler-patience */
+/* --- keeper_drain.c */
+void keeper_drain_init(struct keeper *k);
+void keeper_drain_start(struct keeper *k);	/* until a ruler reads again */
 /* --- keeper_requests.c */
 void keeper_take(struct keeper *k, struct link_message *m);	/* one request */
 void keeper_end_tree(struct holding *g);

@@ -191,6 +191,7 @@ static void pause_before_ruler(struct keeper *k)
 		pause = PAUSE_MAX;
 	ev_timer_set(&k->pause, pause, 0.);
 	ev_timer_start(k->loop, &k->pause);
+	keeper_drain_start(k);
 	log_notice("keeper: a new ruler in %.1f s", pause);
 }
 
@@ -220,6 +221,8 @@ void keeper_start_ruler(struct keeper *k)
 	ev_io_set(&k->link_write, mine, EV_WRITE);
 	watch_link(k);
 	hand_over(k);
+	if (k->config->control >= 0)	/* a knock that nobody answered, or whose answer died, must not have been the last */
+		ev_io_start(k->loop, &k->knock);
 }
 
 static void on_pause(struct ev_loop *loop, ev_timer *w, int revents)
@@ -264,6 +267,7 @@ void keeper_ping(struct keeper *k)
 	keeper_post(k, &(struct link_message){ .kind = LINK_PING });
 	ev_timer_set(&k->patience, k->config->options->ruler_patience / 1000., 0.);
 	ev_timer_start(k->loop, &k->patience);
+	keeper_drain_start(k);
 }
 
 static void on_patience(struct ev_loop *loop, ev_timer *w, int revents)
@@ -310,6 +314,7 @@ void keeper_init_ruler(struct keeper *k)
 	ev_timer_init(&k->patience, on_patience, 0., 0.);
 	ev_timer_init(&k->knock_again, on_knock_again, 1., 0.);
 	ev_timer_init(&k->watchdog, on_watchdog, watchdog, watchdog);
+	keeper_drain_init(k);
 	k->link_read.data = k->link_write.data = k->knock.data = k->link_retry.data = k->pause.data = k->patience.data =
 		k->knock_again.data = k->watchdog.data = k;
 	if (k->config->control >= 0)

@@ -1,4 +1,6 @@
 """The death of the ruler, at marked points and at random ones: nobody notices. The keeper's death ends all."""
+import contextlib
+import ctypes
 import os
 import random
 import re
@@ -177,6 +179,58 @@ def test_hangs(new_court):
     assert 0.5 < time.monotonic() - began < 3
     assert asks.get()[-1]["status"] == 0 and court.bytes("a.ini") == [1]
     assert "did not answer within ruler-patience" in court.log
+
+
+@contextlib.contextmanager
+def frozen(pid):
+    """Held by a tracer: it hangs, and its parent is not told, as of a process in an endless loop."""
+    PTRACE_SEIZE, PTRACE_INTERRUPT = 0x4206, 0x4207
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    for request in (PTRACE_SEIZE, PTRACE_INTERRUPT):
+        assert libc.ptrace(request, pid, None, None) == 0, os.strerror(ctypes.get_errno())
+    yield
+    os.waitpid(pid, 0x40000000)  # __WALL: its parent hears of its end after us
+    while process.alive(pid):
+        os.waitpid(pid, 0x40000000)
+
+
+def test_hangs_unseen(new_court):
+    """A ruler in an endless loop is found by the next client; also if the last one knocked while no ruler lived."""
+    court = new_court("--ruler-patience=1")
+    ready(court, "a.ini")
+    court.a_while(1.2)  # the keeper listens for a knock once a second
+    for _ in range(3):
+        kill_ruler(court)
+    court.wait_for(lambda: court.ruler() is None, what="the pause before a new ruler")
+    assert by_socket(court, "list")[-1]["status"] == 0
+    old = court.ruler()
+    with frozen(old):
+        asks = Later(by_regentctl, court, "reload", "a.ini")
+        court.wait_for(lambda: f"the ruler (pid {old}) did not answer within ruler-patience: killed" in court.log, 5)
+    new_ruler(court, old)
+    assert asks.get()[-1]["status"] == 0 and court.bytes("a.ini") == [1]
+
+
+@pytest.mark.limit(30)
+def test_prints_while_no_ruler_reads(new_court):
+    """A vassal that prints much is not held up by a ruler that hangs or is long in coming; what is dropped is said."""
+    court = new_court("--ruler-patience=3")
+    court.fake("flood.ini", "flood")
+    ready(court, "a.ini")
+    flood = court.pid("flood.ini")
+    kill_ruler(court, signal.SIGSTOP)
+    court.a_while(0.5)
+    before = written(flood)
+    court.wait_for(lambda: written(flood) > before + 500_000, 2.5, "it prints on")
+    court.wait_for(lambda: "while no ruler read them were dropped" in court.log, 10)
+    assert by_regentctl(court, "reload", "a.ini")[-1]["status"] == 0
+
+
+def written(pid):
+    """Bytes that it has written."""
+    with open(f"/proc/{pid}/io") as f:
+        return int(dict(line.split(": ") for line in f)["wchar"])
 
 
 @pytest.mark.limit(30)
