@@ -10,7 +10,7 @@
 
 #define READ_BYTES 65536
 #define LAST_READS 16		/* of a dead generation's pipe: a MiB at most */
-#define TIMER_PRIORITY -1	/* what is due and what has come in one moment: the byte first, then the time limit it keeps */
+#define TIMER_PRIORITY (-1)	/* what is due and what has come in one moment: the byte first, then the time limit it keeps */
 #define OUTPUT_PRIORITY (-2)	/* a flood comes after wires, links and inotify */
 
 /* uWSGI's words when a python app did not load (tried on 2.0.21): it then runs on without one, unless need-app is set. */
