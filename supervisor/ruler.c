@@ -205,8 +205,7 @@ static void make_watchers(struct ruler *r)
 	ev_prepare_start(r->loop, &r->before_sleep);
 	logger_pump_start(&r->log, r->loop);
 	ev_periodic_start(r->loop, &r->never);
-	for (int i = 0; i < RULER_ERRANDS_MAX; i++)
-		r->errands[i].ruler = r;
+	ruler_errands_init(r);
 }
 
 static int ruler_new(struct ruler *r, const struct ruler_start *start)

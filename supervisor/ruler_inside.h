@@ -21,7 +21,7 @@
 #include "vassals/output.h"
 
 #define RULER_SPAWNS_IN_FLIGHT 8	/* so that a deploy's byte never waits behind more than a few clones */
-#define RULER_ERRANDS_MAX 16
+#define RULER_ERRANDS_MAX 8	/* half of the keeper's: helpers whose answer we have may not have ended yet */
 
 enum ruler_phase { RULER_ADOPTING, RULER_RULING, RULER_DISSOLVING };
 
@@ -49,6 +49,7 @@ struct ruler_errand {
 	uint64_t serial;		/* 0: free */
 	struct ruler *ruler;
 	ev_io io;			/* its helper's answer */
+	struct errand_wish *wish;
 	errand_done done;		/* NULL: nobody wants it any more */
 	void *data;
 };
@@ -69,6 +70,8 @@ struct ruler {
 	struct monitor **monitors;
 	struct commands *commands;
 	struct ruler_errand errands[RULER_ERRANDS_MAX];
+	struct errand_wish *errand_wishes;	/* in their order */
+	ev_timer errand_retry;
 	uint64_t next_serial;
 	struct spawn_wish *spawns, **spawns_end;
 	unsigned in_flight;
@@ -91,7 +94,8 @@ void ruler_rescan(void *data);
 void ruler_init_link(struct ruler *r);
 void ruler_post(struct ruler *r, struct link_message *m);
 /* --- ruler_errands.c */
-/* 0; -EBUSY: too many under way. done is called once, unless ruler_errand_forget(data) comes first. */
+void ruler_errands_init(struct ruler *r);
+/* 0; -ENOMEM. When too many are under way it waits its turn. done is called once, unless ruler_errand_forget(data) comes first. */
 int ruler_errand(struct ruler *r, enum errand_kind kind, const char *name, unsigned monitor, const struct subject *ids,
 		 const char *target, errand_done done, void *data);
 void ruler_errand_forget(struct ruler *r, const void *data);
