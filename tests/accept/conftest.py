@@ -21,6 +21,7 @@ def pytest_addoption(parser):
     parser.addoption("--supervisor", choices=("uwsgi", "regent"), required=False, default="uwsgi")
     parser.addoption("--build", default="build", help="the build directory")
     parser.addoption("--differences", action="store_true", help="uwsgi: run the rows of the table of differences; each must fail")
+    parser.addoption("--seed", help="of the random operations (test_random.py); default: another each time, and printed")
     parser.addoption("--regent", help="the regent to test; default: the sanitized one, else the plain one, of the build")
 
 
