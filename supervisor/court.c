@@ -29,7 +29,6 @@ void court_vassal_drop(struct court *c, struct court_vassal *cv)
 	spec_free(cv->spec);
 	free(cv->requests);
 	free(cv->history);
-	free(cv->name);
 	free(cv);
 }
 
@@ -46,14 +45,14 @@ struct court *court_free(struct court *c)
 
 int court_vassal_new(struct court *c, const char *name, struct court_vassal **ret)
 {
-	struct court_vassal *cv = calloc(1, sizeof *cv);
-	if (!cv || !(cv->name = strdup(name))) {
-		free(cv);
+	size_t length = strlen(name);
+	struct court_vassal *cv = calloc(1, sizeof *cv + length + 1);
+	if (!cv)
 		return -ENOMEM;
-	}
+	memcpy(cv->name, name, length + 1);
 	cv->by_uid = UINT32_MAX;
 	vassal_init(&cv->v, c->world.now(c->world.data));
-	HASH_ADD_KEYPTR(by_name, c->by_name, cv->name, strlen(cv->name), cv);
+	HASH_ADD_KEYPTR(by_name, c->by_name, cv->name, length, cv);
 	*ret = cv;
 	return 0;
 }
@@ -106,6 +105,12 @@ bool court_differs(const struct court *c, const char *name, const struct court_f
 	return !cv || cv->v.wanted == VASSAL_WANTED_GONE || print_differs(&cv->print, print);
 }
 
+/* Of most vassals nothing is asked again once the gate is known: for thousands of them that is memory for nothing. */
+static bool is_needed(const struct spec *spec, const struct court_gate *gate)
+{
+	return spec && (spec->logger || gate->probe);
+}
+
 int court_seen(struct court *c, const char *name, uint16_t monitor, const struct court_fingerprint *print,
 	       struct spec *spec, bool booting)
 {
@@ -126,9 +131,9 @@ int court_seen(struct court *c, const char *name, uint16_t monitor, const struct
 			return r;
 		}
 	}
-	spec_free(cv->spec);
-	cv->spec = spec;
 	cv->gate = gate_of(spec);
+	spec_free(cv->spec);
+	cv->spec = is_needed(spec, &cv->gate) ? spec : spec_free(spec);
 	cv->print = *print;
 	cv->monitor = monitor;
 	cv->seen = 1;

@@ -85,14 +85,13 @@ struct court_gate {
 
 struct court_vassal {
 	struct vassal v;
-	char *name;
 	struct court_fingerprint print;
 	struct court_gate gate;
 	UT_hash_handle by_name, by_generation;
 	struct admission_node node;
 	struct court_request *requests;
 	struct court_history *history;	/* ring, grown as needed */
-	struct spec *spec;		/* NULL: nothing in it differs from the default */
+	struct spec *spec;		/* NULL: the gate says all that counts */
 	void *world;			/* the world's own (timer, watchers) */
 	uint32_t by_uid;		/* who asked for what is being handled now; UINT32_MAX: nobody */
 	uint16_t monitor;		/* index */
@@ -101,6 +100,7 @@ struct court_vassal {
 	uint8_t seen;			/* by a monitor, since court_new() */
 	uint64_t generation_key;	/* v.generation, as it stands in the hash table */
 	uint64_t armed;			/* the deadline that the world was told */
+	char name[];
 };
 
 struct court_config {

@@ -18,11 +18,11 @@ int holdings_add(struct holdings *h, uint64_t generation, const char *name, pid_
 	struct record *r = find_record(h, name);
 	if (!r)
 		return -ENOENT;
-	struct holding *g = calloc(1, sizeof *g);
-	if (!g || !(g->name = strdup(name))) {
-		free(g);
+	size_t size = strlen(name) + 1;
+	struct holding *g = calloc(1, sizeof *g + size);
+	if (!g)
 		return -ENOMEM;
-	}
+	memcpy(g->name, name, size);
 	g->generation = generation;
 	g->pid = pid;
 	g->pidfd = pidfd;
@@ -76,18 +76,17 @@ void holdings_forget(struct holdings *h, struct holding *g)
 	util_close(g->pidfd);
 	util_close(g->wire);
 	util_close(g->output);
-	free(g->name);
 	free(g);
 }
 
 static struct record *new_record(struct holdings *h, const char *name)
 {
-	struct record *r = calloc(1, sizeof *r);
-	if (!r || !(r->name = strdup(name))) {
-		free(r);
+	size_t length = strlen(name);
+	struct record *r = calloc(1, sizeof *r + length + 1);
+	if (!r)
 		return NULL;
-	}
-	HASH_ADD_KEYPTR(hh, h->records, r->name, strlen(r->name), r);
+	memcpy(r->name, name, length + 1);
+	HASH_ADD_KEYPTR(hh, h->records, r->name, length, r);
 	return r;
 }
 
@@ -120,7 +119,6 @@ static void record_free(struct holdings *h, struct record *r)
 {
 	HASH_DELETE(hh, h->records, r);
 	free(r->bytes);
-	free(r->name);
 	free(r);
 }
 

@@ -11,20 +11,20 @@
 
 struct holding {		/* one generation */
 	uint64_t generation;
-	char *name;
 	pid_t pid;
 	int pidfd, wire, output;	/* -1: closed */
 	bool ended;
 	int status;		/* wait status, once ended */
 	UT_hash_handle by_generation, by_pid;
+	char name[];
 };
 
 struct record {			/* of one vassal */
-	char *name;
 	void *bytes;
 	uint16_t size;
 	uint16_t live;		/* generations of this name that have not ended */
 	UT_hash_handle hh;
+	char name[];
 };
 
 struct holdings {
