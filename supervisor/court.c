@@ -120,7 +120,8 @@ int court_seen(struct court *c, const char *name, uint16_t monitor, const struct
 	}
 	bool differs = court_differs(c, name, print);
 	struct court_vassal *cv = court_find(c, name);
-	bool is_new = !cv;	/* what changed while no ruler ruled is a deploy, first listing or not */
+	/* What changed while no ruler ruled is a deploy, first listing or not. */
+	bool is_new = !cv || (!cv->seen && cv->v.cycle == 0);
 	/* In tyrant mode a reload would go on as the old owner. */
 	bool new_owner = cv && cv->v.wanted == VASSAL_WANTED_RUN &&
 			 (cv->print.uid != print->uid || cv->print.gid != print->gid);

@@ -67,6 +67,7 @@ def test_file_of_root(court):
     court.link("a.ini", secret)
     court.wait_for(lambda: "a.ini" in court.log, what="it is named")
     said = [court.regentctl(*words) for words in (["status", "--json"], ["status", "a"], ["list"], ["logs", "a"], ["rescan"])]
+    assert said[0].returncode == 0
     everything = court.log + "".join(done.stdout + done.stderr for done in said)
     assert "xyzzy" not in everything
     opens = subprocess.run(["cat", secret], user=65534, group=65534, extra_groups=[], capture_output=True, text=True)
