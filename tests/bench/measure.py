@@ -7,11 +7,12 @@ import subprocess
 
 
 def pss_kib(pids):
-    """The sum of the processes' proportional set sizes."""
+    """The sum of the processes' proportional set sizes, without pages of files: how those are shared changes with whatever else
+    runs on the machine, and no vassal adds any."""
     total = 0
     for pid in pids:
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
-            total += int(re.search(r"^Pss:\s+(\d+) kB", f.read(), re.M).group(1))
+            total += sum(map(int, re.findall(r"^Pss_(?:Anon|Shmem):\s+(\d+) kB", f.read(), re.M)))
     return total
 
 
