@@ -313,9 +313,10 @@ static void do_reopen(struct keeper *k, struct link_message *m)
 	if (fd >= 0) {
 		answer.fds[0] = fd;
 		answer.n_fds = 1;
-		int mine = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-		if (mine >= 0)
-			logger_set_fd(mine);
+		/* Under the number it had: that is what the next ruler is given. */
+		if (dup3(fd, k->config->log, O_CLOEXEC) < 0)
+			answer.error = errno;
+		logger_set_fd(k->config->log);
 	}
 	keeper_post(k, &answer);
 }

@@ -203,7 +203,9 @@ static void say(struct ruler *r, struct court_vassal *cv, enum vassal_state from
 		log_notice("[%s] is being stopped (%s)", cv->name, vassal_event_name(event));
 		break;
 	case VASSAL_CURSED:
-		log_warning("[%s] closed its wire, pid %d", cv->name, (int)v->pid);
+		/* Mostly the first we see of a death: as often as that. */
+		snprintf(text, sizeof text, "wire of %.240s", cv->name);
+		logger_once(LOG_WARNING, text, util_now(), "[%s] closed its wire", cv->name);
 		break;
 	case VASSAL_KILLING:
 		log_warning("[%s] is being killed, pid %d (%s)", cv->name, (int)v->pid, failure_stage_name(v->failure.why));
