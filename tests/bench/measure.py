@@ -38,13 +38,13 @@ class SystemCalls:
 
     def stop(self):
         """Their number; None if they cannot be counted here."""
-        if not self.popen:
+        if not self.popen or self.popen.poll() is not None:  # not there, or not allowed to
             return None
         self.popen.terminate()
         self.popen.wait(10)
         with open(self.path, encoding="utf-8") as f:
             found = re.search(r"^100\.00\s+\S+\s+\S+\s+(\d+)(?:\s+\d+)?\s+total", f.read(), re.M)
-        return int(found.group(1)) if found else None
+        return int(found.group(1)) if found else 0
 
 
 def median(numbers):
