@@ -32,10 +32,12 @@ enum verb_rights {
 	RIGHTS_ALL,	/* of the court: who was given it for all vassals */
 };
 enum verb_option {
-	OPTION_ID = 1, OPTION_ALL = 2, OPTION_FOR = 4, OPTION_LINES = 8, OPTION_FOLLOW = 16, OPTION_CHECK = 32,
+	OPTION_ID = 1, OPTION_ALL = 2, OPTION_FOR = 4, OPTION_LINES = 8, OPTION_FOLLOW = 16, OPTION_CHECK = 32, OPTION_SECONDS = 64,
 };
 #define LINES_DEFAULT 100
 #define LINES_MAX 10000
+#define SECONDS_DEFAULT 600	/* of a freeze: a hook that died must not freeze a site for ever */
+#define SECONDS_MAX 86400
 
 struct session;
 struct verb;
@@ -45,6 +47,7 @@ struct args {
 	unsigned given;		/* enum verb_option */
 	uint8_t id[COURT_ID_SIZE];
 	size_t lines;
+	uint64_t seconds;
 	bool for_gone;		/* else for=ready */
 };
 struct verb {
@@ -141,6 +144,7 @@ void verb_status(struct session *s, const struct args *args);		/* commands_statu
 void verb_list(struct session *s, const struct args *args);
 void verb_version(struct session *s, const struct args *args);		/* commands_table.c */
 void verb_help(struct session *s, const struct args *args);
+void verb_calm(struct session *s, const struct args *args);
 void verb_rescan(struct session *s, const struct args *args);
 void verb_forget_blacklist(struct session *s, const struct args *args);
 void verb_reopen(struct session *s, const struct args *args);

@@ -55,9 +55,9 @@ static int64_t since_epoch(const struct vassal *v)
 	return (wall_ns - (int64_t)(now > v->since ? now - v->since : 0)) / (int64_t)NSEC_PER_SEC;
 }
 
-static uint64_t backoff_left_ms(const struct vassal *v)
+static uint64_t left_ms(const struct vassal *v, enum vassal_timer timer)
 {
-	uint64_t now = util_now(), until = v->deadline[VASSAL_T_BACKOFF];
+	uint64_t now = util_now(), until = v->deadline[timer];
 	return until > now ? (until - now) / NSEC_PER_MSEC : 0;
 }
 
@@ -104,7 +104,8 @@ static void write_vassal(const struct session *s, struct court_vassal *cv, struc
 	json_unsigned(j, "reloads", v->reloads);
 	json_int(j, "since", since_epoch(v));
 	write_reasons(cv, j);
-	json_unsigned(j, "backoff_left_ms", backoff_left_ms(v));
+	json_unsigned(j, "backoff_left_ms", left_ms(v, VASSAL_T_BACKOFF));
+	json_unsigned(j, "frozen_left_ms", left_ms(v, VASSAL_T_FREEZE));
 	json_string(j, "waiting_for", waits_for(cv));
 	write_surroundings(s, cv, j);
 	json_bool(j, "stale", false);	/* in place there is only one code at a time */

@@ -18,6 +18,10 @@ static const struct verb table[] = {
 	  verb_ask },
 	{ "stop", "NAME...|--all", "end it, until start, a changed config or a restart of regent", 0, ANY, RIGHTS_GIVEN, ASK,
 	  VASSAL_STOP, verb_ask },
+	{ "freeze", "NAME [--seconds N]", "let changes of its config be, until thaw or for N seconds (600)", 1, 1, RIGHTS_OWN,
+	  OPTION_SECONDS, VASSAL_FREEZE, verb_calm },
+	{ "thaw", "NAME", "heed its config again: what no reload has served meanwhile is acted on", 1, 1, RIGHTS_OWN, 0, VASSAL_THAW,
+	  verb_calm },
 	{ "wait", "NAME --for=ready|gone", "answer when it is", 1, 1, RIGHTS_OWN, OPTION_FOR, 0, verb_wait },
 	{ "logs", "NAME [--lines N] [--follow]", "the last lines it printed", 1, 1, RIGHTS_OWN, OPTION_LINES | OPTION_FOLLOW, 0,
 	  verb_logs },
@@ -80,6 +84,11 @@ static const char *take_lines(struct args *args, const char *value)
 	return NULL;
 }
 
+static const char *take_seconds(struct args *args, const char *value)
+{
+	return util_parse_u64(value, 1, SECONDS_MAX, &args->seconds) < 0 ? "--seconds is a number from 1 to 86400" : NULL;
+}
+
 static const struct option {
 	const char *name;
 	enum verb_option bit;
@@ -87,6 +96,7 @@ static const struct option {
 } options[] = {
 	{ "--id", OPTION_ID, take_id }, { "--all", OPTION_ALL, NULL }, { "--for", OPTION_FOR, take_for },
 	{ "--lines", OPTION_LINES, take_lines }, { "--follow", OPTION_FOLLOW, NULL }, { "--check", OPTION_CHECK, NULL },
+	{ "--seconds", OPTION_SECONDS, take_seconds },
 };
 
 static const struct option *option_find(const struct verb *verb, const char *word, size_t length)
@@ -138,7 +148,7 @@ int verb_parse(const struct verb *verb, char **words, size_t n, struct args *arg
 {
 	struct cursor c = { words, n, 0 };
 	bool names_only = false;
-	*args = (struct args){ .names = words, .lines = LINES_DEFAULT };
+	*args = (struct args){ .names = words, .lines = LINES_DEFAULT, .seconds = SECONDS_DEFAULT };
 	for (; c.i < n; c.i++) {
 		char *word = words[c.i];
 		if (names_only || strncmp(word, "--", 2) != 0) {
@@ -189,6 +199,24 @@ void verb_version(struct session *s, const struct args *args)
 	json_int(&j, "ruler", config->ruler);
 	json_unsigned(&j, "uid", config->run_as);
 	session_close_result(s, &j);
+}
+
+/* Answered at once: neither waits for anything. */
+void verb_calm(struct session *s, const struct args *args)
+{
+	struct court_vassal *cv = name_need(s, args->names[0]);
+	char name[256];
+	if (!cv)
+		return;
+	snprintf(name, sizeof name, "%s", cv->name);
+	if (s->verb->event == VASSAL_FREEZE) {
+		court_calm(s->commands->config.court, cv, args->seconds * NSEC_PER_SEC, s->peer.uid);
+		session_end(s, STATUS_DONE, "%s is frozen: it thaws in %llu s at the latest", name, (unsigned long long)args->seconds);
+	} else {
+		bool was = vassal_is_frozen(&cv->v);
+		court_calm(s->commands->config.court, cv, 0, s->peer.uid);
+		session_end(s, STATUS_DONE, was ? "%s heeds its config again" : "%s was not frozen", name);
+	}
 }
 
 void verb_rescan(struct session *s, const struct args *args)

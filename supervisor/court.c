@@ -66,6 +66,7 @@ void court_rules(const struct court *c, const struct court_vassal *cv, struct va
 	rules->signal = (enum spec_signal)gate->signal;
 	rules->probe_strict = gate->probe_strict;
 	rules->probe = gate->probe;
+	rules->calm = gate->calm;
 	if (gate->ready_for_ms != UINT32_MAX)
 		rules->ready_for = gate->ready_for_ms * NSEC_PER_MSEC;
 	if (gate->start_timeout_ms != UINT32_MAX)
@@ -80,7 +81,7 @@ static struct court_gate gate_of(const struct spec *spec)
 	bool asks = spec->health || (spec->has_app && !spec->need_app && spec->logger);
 	return (struct court_gate){
 		.known = 1, .signal = (uint8_t)spec->signal, .probe = spec->probe != SPEC_PROBE_NONE && asks,
-		.probe_strict = spec->health != NULL, .ready_for_ms = spec->ready_for_ms,
+		.probe_strict = spec->health != NULL, .calm = spec->calm, .ready_for_ms = spec->ready_for_ms,
 		.start_timeout_ms = spec->start_timeout_ms,
 	};
 }
@@ -121,7 +122,7 @@ int court_seen(struct court *c, const char *name, uint16_t monitor, const struct
 	bool differs = court_differs(c, name, print);
 	struct court_vassal *cv = court_find(c, name);
 	/* What changed while no ruler ruled is a deploy, first listing or not. */
-	bool is_new = !cv || (!cv->seen && cv->v.cycle == 0);
+	bool is_new = !cv || cv->v.state == VASSAL_GONE;	/* gone: court_expect() has just made it */
 	/* In tyrant mode a reload would go on as the old owner. */
 	bool new_owner = cv && cv->v.wanted == VASSAL_WANTED_RUN &&
 			 (cv->print.uid != print->uid || cv->print.gid != print->gid);
@@ -244,7 +245,13 @@ void court_timer(struct court *c, struct court_vassal *cv)
 	feed_event(c, cv, VASSAL_TIMER, 0);
 }
 
-/* ---- requests for many */
+/* ---- calm, and requests for many */
+
+void court_calm(struct court *c, struct court_vassal *cv, uint64_t ns, uint32_t uid)
+{
+	cv->by_uid = uid;
+	feed_event(c, cv, ns > 0 ? VASSAL_FREEZE : VASSAL_THAW, (int64_t)ns);
+}
 
 void court_forget_blacklist(struct court *c)
 {

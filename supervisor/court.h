@@ -79,7 +79,7 @@ struct court_request {
 /* What the rules need of a spec: in the record, since a new ruler rules before it has read a single config. */
 struct court_gate {
 	uint8_t known;			/* a spec said so; else the defaults */
-	uint8_t signal, probe, probe_strict;
+	uint8_t signal, probe, probe_strict, calm;
 	uint32_t ready_for_ms, start_timeout_ms;	/* UINT32_MAX: the default */
 };
 
@@ -143,6 +143,8 @@ void court_timer(struct court *c, struct court_vassal *cv);
 int court_request(struct court *c, struct court_vassal *cv, enum vassal_event kind, const uint8_t id[COURT_ID_SIZE],
 		  uint32_t uid, uint64_t waiter);
 void court_forsake(struct court *c, uint64_t waiter);	/* the client went away; the request goes on. O(vassals): rare */
+/* Freezes for ns, or (0) thaws. */
+void court_calm(struct court *c, struct court_vassal *cv, uint64_t ns, uint32_t uid);
 void court_forget_blacklist(struct court *c);
 /* Reload of everything that runs (HUP): queues all, admission paces them. */
 void court_reload_all(struct court *c);

@@ -28,7 +28,7 @@ static void take_print(const struct ruler *r, const struct stat *st, struct cour
 static bool is_plain(const struct spec *spec)
 {
 	return spec->signal == SPEC_SIGNAL_ACCEPTING && !spec->has_app && !spec->logger && !spec->health && !spec->uid && !spec->gid &&
-	       !spec->unsure && spec->ready_for_ms == UINT32_MAX && spec->start_timeout_ms == UINT32_MAX;
+	       !spec->unsure && !spec->calm && spec->ready_for_ms == UINT32_MAX && spec->start_timeout_ms == UINT32_MAX;
 }
 
 /* Whom the ini asks for; only heeded (by the keeper too) where neither --uid nor tyrant decides. */

@@ -19,7 +19,7 @@ static_assert(sizeof states / sizeof *states == VASSAL_STATES, "a state without 
 static const char *const events[] = {
 	[VASSAL_CHANGED] = "config changed", [VASSAL_MISSING] = "config missing", [VASSAL_PRESENT] = "config present",
 	[VASSAL_REMOVED] = "config removed", [VASSAL_RELOAD] = "reload", [VASSAL_RESTART] = "restart",
-	[VASSAL_START] = "start", [VASSAL_STOP] = "stop", [VASSAL_ADMITTED] = "admitted", [VASSAL_STARTED] = "started",
+	[VASSAL_START] = "start", [VASSAL_STOP] = "stop", [VASSAL_FREEZE] = "freeze", [VASSAL_THAW] = "thaw", [VASSAL_ADMITTED] = "admitted", [VASSAL_STARTED] = "started",
 	[VASSAL_SPAWN_FAILED] = "spawn failed", [VASSAL_EXITED] = "exited", [VASSAL_BYTE] = "byte", [VASSAL_UP] = "up",
 	[VASSAL_WIRE_EOF] = "wire closed", [VASSAL_NO_APP] = "no app", [VASSAL_PROBE_OK] = "probe ok",
 	[VASSAL_PROBE_FAILED] = "probe failed", [VASSAL_TIMER] = "timer", [VASSAL_PATIENCE_OVER] = "start patience over",

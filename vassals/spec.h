@@ -32,6 +32,7 @@ struct spec {
 	char *health_host;		/* [regent] health-host, or NULL */
 	uint32_t ready_for_ms;		/* [regent] ready-for; UINT32_MAX when not set */
 	uint32_t start_timeout_ms;	/* [regent] start-timeout; UINT32_MAX when not set */
+	bool calm;			/* [regent] reload-on-change = no */
 	char *uid, *gid;		/* as the ini says (name or number), or NULL; NULL where unresolved */
 	char *unsure;			/* why something is not resolved ("line 7: include"; the first such), or NULL */
 	unsigned long long hash;	/* of the content */

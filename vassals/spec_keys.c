@@ -94,7 +94,7 @@ static const struct { const char *name; enum spec_own own; } owns[] = {
 	{ "start-timeout", SPEC_OWN_START_TIMEOUT },
 	{ "hold-sockets", SPEC_OWN_LATER },
 	{ "handover", SPEC_OWN_LATER },
-	{ "reload-on-change", SPEC_OWN_LATER },
+	{ "reload-on-change", SPEC_OWN_RELOAD_ON_CHANGE },
 	{ "retire-mercy", SPEC_OWN_LATER },
 	{ "drain", SPEC_OWN_LATER },
 	{ "health-timeout", SPEC_OWN_LATER },

@@ -35,6 +35,14 @@ static int take_duration(struct spec_build *b, const char *name, const char *val
 	return spec_warn(b, "'", name, "' wants seconds (decimals allowed, at most a day): ignored");
 }
 
+static int take_reload_on_change(struct spec_build *b, const char *name, const char *value)
+{
+	b->spec->calm = strcmp(value, "no") == 0;
+	if (b->spec->calm || strcmp(value, "yes") == 0)
+		return 0;
+	return spec_warn(b, "'", name, "' wants yes or no: ignored");
+}
+
 /* Our own section is literal: a '%' in a path is a '%'. */
 int spec_take_own(struct spec_build *b, const char *name, const char *value)
 {
@@ -53,6 +61,8 @@ int spec_take_own(struct spec_build *b, const char *name, const char *value)
 		return take_duration(b, name, value, &b->spec->ready_for_ms);
 	case SPEC_OWN_START_TIMEOUT:
 		return take_duration(b, name, value, &b->spec->start_timeout_ms);
+	case SPEC_OWN_RELOAD_ON_CHANGE:
+		return take_reload_on_change(b, name, value);
 	case SPEC_OWN_LATER:
 		return spec_warn(b, "'", name, "' is not supported yet: ignored");
 	case SPEC_OWN_UNKNOWN:

@@ -62,7 +62,7 @@ static const vassal_cell table[VASSAL_STATES][VASSAL_EVENTS] = {
 };
 
 static const enum vassal_event timer_event[VASSAL_TIMERS] = {
-	[VASSAL_T_GRACE] = VASSAL_REMOVED, [VASSAL_T_PATIENCE] = VASSAL_PATIENCE_OVER,
+	[VASSAL_T_GRACE] = VASSAL_REMOVED, [VASSAL_T_FREEZE] = VASSAL_THAW, [VASSAL_T_PATIENCE] = VASSAL_PATIENCE_OVER,
 	[VASSAL_T_START] = VASSAL_START_TIMEOUT, [VASSAL_T_SETTLE] = VASSAL_SETTLED,
 	[VASSAL_T_PROBE] = VASSAL_PROBE_TIMEOUT, [VASSAL_T_MERCY] = VASSAL_MERCY_OVER,
 	[VASSAL_T_BACKOFF] = VASSAL_BACKOFF_OVER, [VASSAL_T_HEARTBEAT] = VASSAL_HEARTBEAT_LOST,
@@ -117,6 +117,64 @@ static void take_byte(struct step *s, int byte)
 	}
 }
 
+/* ---- calm: a deploy hook's checkout touches many files, and its config is gone for a moment */
+
+bool vassal_is_frozen(const struct vassal *v)
+{
+	return v->deadline[VASSAL_T_FREEZE] != 0;
+}
+
+static void freeze(struct step *s)
+{
+	if (s->v->wanted == VASSAL_WANTED_GONE)
+		return;
+	if (s->v->deadline[VASSAL_T_GRACE] != 0)
+		s->v->noted |= VASSAL_NOTED_MISSING;
+	move_disarm(s, VASSAL_T_GRACE);
+	move_arm(s, VASSAL_T_FREEZE, (uint64_t)s->in->arg);
+}
+
+/* What was executed since the config changed has cleared the note (vassal_cells.c): then there is nothing to do. */
+static void thaw(struct step *s)
+{
+	uint8_t noted = s->v->noted;
+	s->v->noted = 0;
+	move_disarm(s, VASSAL_T_FREEZE);
+	if (noted & VASSAL_NOTED_MISSING)
+		move_arm(s, VASSAL_T_GRACE, VASSAL_GRACE_NS);
+	else if (noted & VASSAL_NOTED_CHANGED)
+		dispatch(s, VASSAL_CHANGED);
+}
+
+/* true: it is frozen, and this is only noted. */
+static bool note_config(struct step *s)
+{
+	if (!vassal_is_frozen(s->v))
+		return false;
+	if (s->in->event == VASSAL_MISSING)
+		s->v->noted |= VASSAL_NOTED_MISSING;
+	else
+		s->v->noted &= (uint8_t)~VASSAL_NOTED_MISSING;
+	if (s->in->event == VASSAL_CHANGED)
+		s->v->noted |= VASSAL_NOTED_CHANGED;
+	return true;
+}
+
+static void take_config(struct step *s)
+{
+	struct vassal *v = s->v;
+	if (note_config(s))
+		return;
+	if (s->in->event == VASSAL_MISSING) {
+		if (v->wanted != VASSAL_WANTED_GONE && v->deadline[VASSAL_T_GRACE] == 0)
+			move_arm(s, VASSAL_T_GRACE, VASSAL_GRACE_NS);
+		return;
+	}
+	move_disarm(s, VASSAL_T_GRACE);
+	if (s->in->event == VASSAL_CHANGED && !(s->rules->calm && v->wanted == VASSAL_WANTED_RUN && heeds_wire(v)))
+		dispatch(s, VASSAL_CHANGED);
+}
+
 static void take_timer(struct step *s)
 {
 	enum vassal_timer due = VASSAL_TIMERS;
@@ -128,7 +186,10 @@ static void take_timer(struct step *s)
 	if (due == VASSAL_TIMERS)
 		return;
 	move_disarm(s, due);
-	dispatch(s, timer_event[due]);
+	if (due == VASSAL_T_FREEZE)
+		thaw(s);
+	else
+		dispatch(s, timer_event[due]);
 }
 
 /* Only a config that is there again can revive what is going. */
@@ -147,9 +208,12 @@ void vassal_handle(struct vassal *v, const struct vassal_rules *rules, const str
 		move_emit(&s, VASSAL_ACT_CANCEL, VASSAL_WHY_REMOVED);
 		return;
 	}
-	if (in->event == VASSAL_MISSING) {
-		if (v->wanted != VASSAL_WANTED_GONE && v->deadline[VASSAL_T_GRACE] == 0)
-			move_arm(&s, VASSAL_T_GRACE, VASSAL_GRACE_NS);
+	if (in->event == VASSAL_MISSING || in->event == VASSAL_PRESENT || in->event == VASSAL_CHANGED) {
+		take_config(&s);
+	} else if (in->event == VASSAL_FREEZE) {
+		freeze(&s);
+	} else if (in->event == VASSAL_THAW) {
+		thaw(&s);
 	} else if (in->event == VASSAL_BYTE) {
 		take_byte(&s, (int)in->arg);
 	} else if (in->event == VASSAL_NO_APP) {
@@ -157,8 +221,6 @@ void vassal_handle(struct vassal *v, const struct vassal_rules *rules, const str
 	} else if (in->event == VASSAL_TIMER) {
 		take_timer(&s);
 	} else {
-		if (in->event == VASSAL_PRESENT || in->event == VASSAL_CHANGED)
-			move_disarm(&s, VASSAL_T_GRACE);
 		dispatch(&s, in->event);
 	}
 }

@@ -48,6 +48,8 @@ enum vassal_event {
 	VASSAL_RESTART,
 	VASSAL_START,
 	VASSAL_STOP,
+	VASSAL_FREEZE,		/* arg: ns, after which it thaws by itself */
+	VASSAL_THAW,
 	/* admission and the keeper */
 	VASSAL_ADMITTED,	/* has a start slot */
 	VASSAL_STARTED,		/* arg: pid */
@@ -73,9 +75,12 @@ enum vassal_event {
 };
 
 enum vassal_timer {
-	VASSAL_T_GRACE, VASSAL_T_PATIENCE, VASSAL_T_START, VASSAL_T_SETTLE, VASSAL_T_PROBE, VASSAL_T_MERCY,
+	VASSAL_T_GRACE, VASSAL_T_FREEZE, VASSAL_T_PATIENCE, VASSAL_T_START, VASSAL_T_SETTLE, VASSAL_T_PROBE, VASSAL_T_MERCY,
 	VASSAL_T_BACKOFF, VASSAL_T_HEARTBEAT, VASSAL_TIMERS
 };
+
+/* What a frozen vassal's config did meanwhile. */
+enum vassal_noted { VASSAL_NOTED_CHANGED = 1, VASSAL_NOTED_MISSING = 2 };
 
 /* Who waits for a start slot goes in this order. */
 enum vassal_class { VASSAL_CLASS_DEPLOY, VASSAL_CLASS_RESPAWN, VASSAL_CLASS_BOOT, VASSAL_CLASS_NONE };
@@ -108,6 +113,7 @@ enum vassal_verdict { VASSAL_DONE = 0, VASSAL_FAILED_OLD_SERVES = 1, VASSAL_FAIL
 /* What is the same for the whole court, or comes from the vassal's spec. Times in ns. */
 struct vassal_rules {
 	enum spec_signal signal;
+	bool calm;			/* [regent] reload-on-change = no: a changed config does not touch what runs */
 	bool probe;			/* the gate asks for one request */
 	bool probe_strict;		/* [regent] health: no answer in time is a failure, not "busy" */
 	uint64_t ready_for, start_patience, start_timeout;
@@ -132,6 +138,7 @@ struct vassal {
 	uint8_t no_app;			/* this cycle's words said so */
 	uint8_t spawned;		/* byte 1 came in this generation */
 	uint8_t probing;
+	uint8_t noted;			/* enum vassal_noted, while it is frozen */
 	uint8_t up_byte;		/* the byte that said so in this generation; 0: none ever came, it was assumed */
 	int32_t pid;			/* of the generation's first process; 0: none */
 	uint32_t cycle;			/* counts executions of the code: spawns and bytes 1 */
@@ -194,6 +201,7 @@ uint64_t vassal_deadline(const struct vassal *v);
 void vassal_adopt(struct vassal *v, const struct vassal_rules *rules, bool has_process, pid_t pid, uint64_t now,
 		  struct vassal_actions *actions);
 
+bool vassal_is_frozen(const struct vassal *v);
 bool vassal_has_process(const struct vassal *v);	/* SPAWNING counts */
 const char *vassal_state_name(enum vassal_state state);	/* "ready", "reload-queued", ... as status shows it */
 const char *vassal_event_name(enum vassal_event event);

@@ -112,6 +112,7 @@ void cell_spawn(struct step *s)
 	v->cycle++;
 	v->pending = VASSAL_CLASS_NONE;
 	v->no_app = 0;
+	v->noted &= (uint8_t)~VASSAL_NOTED_CHANGED;	/* this execution is newer */
 	v->respawns_seen = 0;
 	v->generation = s->in->new_generation;
 	move_enter(s, VASSAL_SPAWNING);
@@ -134,6 +135,7 @@ void cell_send_reload(struct step *s)
 	v->reloads++;
 	v->pending = VASSAL_CLASS_NONE;
 	v->no_app = 0;
+	v->noted &= (uint8_t)~VASSAL_NOTED_CHANGED;	/* this execution is newer */
 	v->respawns_seen = 0;
 	move_enter(s, VASSAL_RELOADING);
 	move_disarm(s, VASSAL_T_HEARTBEAT);	/* nobody beats between the old code and the new */

@@ -27,11 +27,11 @@ void move_disarm(struct step *s, enum vassal_timer timer)
 	s->v->deadline[timer] = 0;
 }
 
-/* The grace of a missing config outlives every change of state. */
+/* The grace of a missing config, and a freeze, outlive every change of state. */
 void move_disarm_all(struct step *s)
 {
 	for (int t = 0; t < VASSAL_TIMERS; t++)
-		if (t != VASSAL_T_GRACE)
+		if (t != VASSAL_T_GRACE && t != VASSAL_T_FREEZE)
 			s->v->deadline[t] = 0;
 }
 

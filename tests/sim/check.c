@@ -56,7 +56,7 @@ static void check_wanted(struct sim *s, const struct court_vassal *cv, const str
 		sim_fail(s, "%s: unwanted, and %s", cv->name, vassal_state_name(state));
 	if (!s->quiet && site->exists && gone)
 		sim_fail(s, "%s: has a config, and shall go", cv->name);
-	if (!site->exists && !gone && v->deadline[VASSAL_T_GRACE] == 0)
+	if (!site->exists && !gone && v->deadline[VASSAL_T_GRACE] == 0 && !vassal_is_frozen(v))
 		sim_fail(s, "%s: has no config, and nobody minds", cv->name);
 	if (v->pending != VASSAL_CLASS_NONE && (state == VASSAL_READY || state == VASSAL_BROKEN))
 		sim_fail(s, "%s: newer code is wanted and forgotten", cv->name);
@@ -75,7 +75,7 @@ static void check_times(struct sim *s, const struct court_vassal *cv, const stru
 	if (v->state == VASSAL_BLACKLISTED && (backoff == 0 || backoff > v->since + r.backoff.max_ns))
 		sim_fail(s, "%s: throttled beyond the maximum", cv->name);
 	for (int t = 0; t < VASSAL_TIMERS; t++)
-		if (!vassal_has_process(v) && v->deadline[t] != 0 && t != VASSAL_T_GRACE && t != VASSAL_T_BACKOFF)
+		if (!vassal_has_process(v) && v->deadline[t] != 0 && t != VASSAL_T_GRACE && t != VASSAL_T_FREEZE && t != VASSAL_T_BACKOFF)
 			sim_fail(s, "%s: timer %d of a dead generation is armed", cv->name, t);
 	if ((v->probing != 0) != (site->probe_at != NEVER || v->deadline[VASSAL_T_PROBE] != 0))
 		sim_fail(s, "%s: probing is %d, the probe's timer %lu", cv->name, v->probing, v->deadline[VASSAL_T_PROBE]);

@@ -56,6 +56,15 @@ static void ask(struct sim *s, unsigned i, enum count count, enum vassal_event k
 	client_ask(s, i, kind);
 }
 
+static void calm(struct sim *s, unsigned i)
+{
+	struct court_vassal *cv = s->court ? court_find(s->court, s->site[i].name) : NULL;
+	if (!cv)
+		return;
+	s->count[C_CALM]++;
+	court_calm(s->court, cv, sim_chance(s, 50) ? sim_below(s, 20 * NSEC_PER_SEC) + 1 : 0, 0);
+}
+
 static void ask_all(struct sim *s, enum count count, void (*what)(struct court *c))
 {
 	if (!s->court)
@@ -91,4 +100,6 @@ void deed(struct sim *s)
 		ask_all(s, C_RELOAD_ALL, court_reload_all);
 	else if (what < 99 && sim_chance(s, 20))
 		storm(s);
+	else if (what >= 99)
+		calm(s, i);
 }

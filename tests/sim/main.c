@@ -266,7 +266,7 @@ static const char *const count_names[] = {
 	[C_CONFIG_MISSING] = "config missing", [C_CONFIG_BACK] = "config back", [C_CONFIG_NEW] = "config new",
 	[C_RELOAD] = "reload", [C_RESTART] = "restart", [C_START] = "start", [C_STOP] = "stop", [C_FORSAKEN] = "forsaken",
 	[C_REASKED] = "asked again", [C_REPEATED_ID] = "id repeated", [C_BUSY] = "busy",
-	[C_FORGET_BLACKLIST] = "forget-blacklist", [C_RELOAD_ALL] = "reload all", [C_STORMS] = "config storms",
+	[C_FORGET_BLACKLIST] = "forget-blacklist", [C_RELOAD_ALL] = "reload all", [C_STORMS] = "config storms", [C_CALM] = "freezes and thaws",
 	[C_EXECS] = "executions", [C_EXIT_22] = "exit 22", [C_EXIT_26] = "exit 26", [C_HANGS] = "hangs",
 	[C_CRASHES] = "crashes", [C_NO_APP] = "no app", [C_BYTE_LATE] = "byte late", [C_BYTE_DOUBLED] = "byte doubled",
 	[C_BYTE_MISSING] = "byte missing", [C_WIRE_CLOSED] = "wire closed alive", [C_STOP_IGNORED] = "stop ignored",
