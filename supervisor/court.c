@@ -234,7 +234,7 @@ bool court_probed(struct court *c, uint64_t generation, int status)
 	struct court_vassal *cv = court_find_generation(c, generation);
 	if (!cv)
 		return false;
-	bool ok = cv->gate.probe_strict ? status >= 200 && status < 400 : status > 0;
+	bool ok = cv->gate.probe_strict ? status >= 200 && status < 300 : status > 0;
 	feed_event(c, cv, ok ? VASSAL_PROBE_OK : VASSAL_PROBE_FAILED, status);
 	return true;
 }

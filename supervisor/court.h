@@ -134,7 +134,7 @@ bool court_exited(struct court *c, uint64_t generation, int status);
 bool court_byte(struct court *c, uint64_t generation, unsigned char byte);
 bool court_wire_eof(struct court *c, uint64_t generation);
 bool court_no_app(struct court *c, uint64_t generation);
-bool court_probed(struct court *c, uint64_t generation, int status);	/* 200..399 ok (or any, without health); see vassal.h */
+bool court_probed(struct court *c, uint64_t generation, int status);	/* 200..299 ok (or any, without health); see vassal.h */
 void court_timer(struct court *c, struct court_vassal *cv);
 
 /* --- requests: VASSAL_RELOAD, _RESTART, _START, _STOP. The answer comes through world.answer, maybe before this returns.

@@ -34,6 +34,7 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
 	(void)revents;
 	if (r->phase == RULER_ADOPTING)
 		return;
+	ruler_write_records(r);
 	tell_status(r);
 	if (r->reloading && r->busy == 0) {
 		r->reloading = false;

@@ -41,7 +41,8 @@ struct subject {
 	uid_t uid;			/* of its ini, where that decides; IDENTITY_NONE */
 	gid_t gid;
 	uint64_t ctime_ns;		/* of the file looked at last */
-	int64_t started_ms;
+	struct subject *dirty_prev, *dirty_next;	/* in ruler.dirty */
+	bool is_dirty;
 };
 
 typedef void (*errand_done)(struct ruler *r, void *data, const struct errand_answer *answer, int fd);
@@ -74,6 +75,7 @@ struct ruler {
 	ev_timer errand_retry;
 	uint64_t next_serial;
 	struct spawn_wish *spawns, **spawns_end;
+	struct subject *dirty;		/* their records are newer than the keeper's */
 	unsigned in_flight;
 	struct early_exit *early_exits;	/* told before the court was adopted */
 	size_t n_early_exits;
@@ -103,6 +105,10 @@ void ruler_errand_answered(struct ruler *r, const struct link_message *m, int fd
 /* --- ruler_world.c */
 void ruler_world(struct ruler *r, struct court_world *world);
 void ruler_spawn_done(struct ruler *r);
+/* Sends the records that no order has carried. Before anybody outside hears of what they say: a client, or the wire whose byte was
+ * only looked at; at the latest before the loop sleeps. */
+void ruler_write_records(struct ruler *r);
+void ruler_clean(struct subject *s);	/* no record of it is owed any more */
 bool ruler_is_busy(enum vassal_state state);
 /* --- subject.c */
 struct subject *subject_of(struct ruler *r, struct court_vassal *cv);	/* made if needed; NULL: no memory */

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "supervisor/logger.h"
 #include "supervisor/ruler_inside.h"
@@ -87,9 +88,46 @@ static const enum link_kind kind_of[] = {
 	[COURT_STATE] = LINK_STATE, [COURT_DROP] = LINK_DROP,
 };
 
+void ruler_clean(struct subject *s)
+{
+	if (s->is_dirty)
+		DL_DELETE2(s->ruler->dirty, s, dirty_prev, dirty_next);
+	s->is_dirty = false;
+}
+
+static void owe_record(struct subject *s)
+{
+	if (!s->is_dirty)
+		DL_APPEND2(s->ruler->dirty, s, dirty_prev, dirty_next);
+	s->is_dirty = true;
+}
+
+void ruler_write_records(struct ruler *r)
+{
+	while (r->dirty) {
+		struct court_vassal *cv = r->dirty->cv;
+		void *record;
+		size_t size;
+		ruler_clean(r->dirty);
+		if (court_record_write(cv, &record, &size) < 0)
+			out_of_memory();
+		ruler_post(r, &(struct link_message){ .kind = LINK_STATE, .generation = cv->v.generation, .name = cv->name,
+						      .record = record, .record_size = (uint16_t)size });
+		free(record);
+	}
+}
+
 static void world_order(void *data, const struct court_order *order)
 {
 	struct ruler *r = data;
+	struct subject *s = subject_of(r, order->vassal);
+	if (!s)
+		out_of_memory();
+	if (order->kind == COURT_STATE) {	/* one start is five of them, or one */
+		owe_record(s);
+		return;
+	}
+	ruler_clean(s);
 	if (order->kind == COURT_SPAWN) {
 		wish_spawn(r, order->generation);
 		return;
@@ -132,6 +170,7 @@ static void world_probe_cancel(void *data, struct court_vassal *cv)
 static void world_answer(void *data, uint64_t waiter, struct court_vassal *cv, const struct court_answer *answer)
 {
 	struct ruler *r = data;
+	ruler_write_records(r);
 	if (r->commands)
 		commands_answer(r->commands, waiter, cv, answer);
 }

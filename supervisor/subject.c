@@ -87,6 +87,7 @@ static bool read_wire(struct subject *s)
 	}
 	for (ssize_t i = 0; i < n; i++)
 		court_byte(s->ruler->court, generation, bytes[i]);
+	ruler_write_records(s->ruler);
 	return recv(s->wire.fd, bytes, (size_t)n, MSG_DONTWAIT) == n;
 }
 
@@ -160,6 +161,7 @@ void subject_free(struct subject *s)
 	if (!s)
 		return;
 	prober_cancel(s);
+	ruler_clean(s);
 	ruler_errand_forget(s->ruler, s);
 	ev_timer_stop(s->ruler->loop, &s->timer);
 	if (s->generation != 0) {	/* the court is being freed, or nobody cares for its last words any more */
