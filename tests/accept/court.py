@@ -40,7 +40,7 @@ class Court:
                     "REGENT_ACCEPT_COURT": self.base.name, **(env or {})}
         self.command = self._command(options, real, uid and not as_user, monitors)
         self.popen, self.stopped, self.expect_status, self.seen, self.deaf = None, False, 0, {}, False
-        self.killed = False
+        self.killed, self.since = False, process.now()
         if start:
             self.start()
 
@@ -109,7 +109,7 @@ class Court:
     # ---- its processes
     def processes(self):
         """{pid: stat} of all there is of this court, zombies too. Orphans that ended are ours to reap (see conftest)."""
-        found = process.marked(self.marker.encode(), self.seen)
+        found = process.marked(self.marker.encode(), self.seen, self.since)
         for pid, stat in list(found.items()):
             if stat["state"] == "Z" and stat["ppid"] == os.getpid() and pid != self.popen.pid:
                 os.waitpid(pid, os.WNOHANG)
@@ -124,7 +124,7 @@ class Court:
 
     def ruler(self):
         """regent's ruler; None while there is none."""
-        return next((pid for pid in self.supervisors() if process.comm(pid) == "regent-ruler" and process.alive(pid)), None)
+        return next((pid for pid in process.children(self.popen.pid) if process.comm(pid) == "regent-ruler" and process.alive(pid)), None)
 
     def vassals(self):
         """Pids of everything below the supervisor that lives."""

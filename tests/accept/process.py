@@ -1,6 +1,7 @@
 """What /proc says about processes. Reads only; remembers nothing."""
 import collections
 import os
+import time
 
 
 def stat(pid):
@@ -23,11 +24,27 @@ def everyone():
     return {pid: found for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if (found := stat(pid))}
 
 
-def marked(marker, seen):
+def now():
+    """The moment, as stat() gives a start."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
+
+
+def children(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            return list(map(int, f.read().split()))
+    except OSError:
+        return []
+
+
+def marked(marker, seen, since):
     """Processes whose environment carries the marker, or did when they were last looked at: {pid: stat}. seen ({pid: start}) is
-    kept up by this: one that is exiting, or is a zombie, has no environment any more, though its descriptors may be open yet."""
+    kept up by this: one that is exiting, or is a zombie, has no environment any more, though its descriptors may be open yet. since: of no
+    process that is older."""
     everybody, found = everyone(), {}
     for pid, state in everybody.items():
+        if state["start"] < since:
+            continue
         if seen.get(pid) != state["start"]:
             try:
                 with open(f"/proc/{pid}/environ", "rb") as f:

@@ -27,9 +27,10 @@ def ready(court, *names, lines=()):
 
 
 def kill_ruler(court, number=signal.SIGKILL):
-    """Its pid, dead."""
+    """Its pid, dead or stopped."""
     ruler = court.wait_for(court.ruler, what="a ruler")
     os.kill(ruler, number)
+    court.wait_for(lambda: (process.stat(ruler) or {"state": "X"})["state"] in "TZX")
     return ruler
 
 
@@ -344,3 +345,5 @@ def test_killed_at_random_under_load(new_court):
     assert min(load.served for load in loads) > 100
     assert [status_of(site.court, "a.ini")["pid"] for site in sites] == masters
     assert {status_of(site.court, "a.ini")["cycle"] for site in sites} == {1}
+    for stop in [Later(result, site.court, "stop", "--all") for site in sites]:
+        assert stop.get()["status"] == 0
