@@ -22,7 +22,7 @@ const char *launch_stage_name(unsigned stage);	/* "exec", "clone", ... "?" beyon
 #define LAUNCH_FROZEN_MS 200	/* a child that has not reached exec by then was frozen by a tenant: it is killed */
 
 struct launch {
-	const char *const *argv;	/* argv[0] is searched on PATH (execvpe with envp's PATH) when it has no slash */
+	const char *const *argv;	/* argv[0] is searched on PATH (execvpe: the caller's own PATH) when it has no slash */
 	const char *const *programs;	/* NULL-terminated list tried in order; each replaces argv[0] */
 	const char *const *envp;
 	const char *cwd;
