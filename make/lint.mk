@@ -12,9 +12,9 @@ lint-cppcheck:
 		--suppress=internalAstError:supervisor/court_requests.c \
 		-I. -D_GNU_SOURCE -DREGENT_SYSTEMD=1 vassals supervisor tests/accept tests/sim
 
-# One stamp a file: a second run looks at what has changed only.
+# One stamp a file: a second run looks at what has changed only (a header: all).
 lint-tidy: $(LINT_C:%=$(BUILD)/lint/%.tidy)
-$(BUILD)/lint/%.tidy: % .clang-tidy
+$(BUILD)/lint/%.tidy: % .clang-tidy $(wildcard vassals/*.h supervisor/*.h)
 	@mkdir -p $(@D)
 	clang-tidy --quiet $< -- $(filter-out -MMD -MP,$(CPPFLAGS)) -std=c11 2>$@.log || { cat $@.log; exit 1; }
 	@touch $@
