@@ -111,10 +111,15 @@ static struct part *open_part(const struct session *s, const struct court_vassal
 	return NULL;
 }
 
+static void roll(struct session *s);
+
 static void settle(struct session *s, struct part *part)
 {
 	part->cv = NULL;
 	s->n_open--;
+	s->n_running -= part->asked;
+	s->failed = s->failed || part->status != STATUS_DONE;
+	roll(s);
 	end_if_settled(s);
 }
 
@@ -251,6 +256,7 @@ static void ask(struct session *s, size_t i)
 	if (!part->cv)
 		return;
 	part->asked = true;
+	s->n_running++;
 	int r = court_request(court, part->cv, s->verb->event, s->id, s->peer.uid, s->token);
 	if (r == 0) {
 		say_accepted(s, part, s->id);
@@ -259,6 +265,35 @@ static void ask(struct session *s, size_t i)
 	part->status = STATUS_TIMEOUT;
 	part->instead = r == -EBUSY ? "not accepted: too many requests for it are under way" : "not accepted: out of memory";
 	settle(s, part);
+}
+
+/* --stop-on-failure: who was not asked yet is not asked any more, and goes on with the code it has. */
+static void leave_the_rest(struct session *s)
+{
+	for (; s->n_asked < s->n_parts; s->n_asked++) {
+		struct part *part = &s->parts[s->n_asked];
+		if (!part->cv)
+			continue;
+		part->cv = NULL;
+		part->status = STATUS_FAILED;
+		part->instead = "not asked: another one had failed";
+		s->n_open--;
+	}
+}
+
+/* Asks as many as may be under way at once; an answer that comes while it asks only makes room. */
+static void roll(struct session *s)
+{
+	if (s->rolling)
+		return;
+	s->rolling = true;
+	while (s->kind == SESSION_ASKS && s->n_asked < s->n_parts && (s->parallel == 0 || s->n_running < s->parallel)) {
+		if (s->stop_on_failure && s->failed)
+			leave_the_rest(s);
+		else
+			ask(s, s->n_asked++);
+	}
+	s->rolling = false;
 }
 
 static int choose_id(struct session *s, const struct args *args)
@@ -281,7 +316,8 @@ void verb_ask(struct session *s, const struct args *args)
 	}
 	if (s->kind != SESSION_ASKS)
 		return;		/* refused as a whole */
-	for (size_t i = 0; i < s->n_parts; i++)
-		ask(s, i);
+	s->parallel = args->parallel;
+	s->stop_on_failure = (args->given & OPTION_STOP_ON_FAILURE) != 0;
+	roll(s);
 	end_if_settled(s);
 }

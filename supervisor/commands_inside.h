@@ -33,11 +33,13 @@ enum verb_rights {
 };
 enum verb_option {
 	OPTION_ID = 1, OPTION_ALL = 2, OPTION_FOR = 4, OPTION_LINES = 8, OPTION_FOLLOW = 16, OPTION_CHECK = 32, OPTION_SECONDS = 64,
+	OPTION_PARALLEL = 128, OPTION_STOP_ON_FAILURE = 256,
 };
 #define LINES_DEFAULT 100
 #define LINES_MAX 10000
 #define SECONDS_DEFAULT 600	/* of a freeze: a hook that died must not freeze a site for ever */
 #define SECONDS_MAX 86400
+#define PARALLEL_MAX 10000
 
 struct session;
 struct verb;
@@ -48,6 +50,7 @@ struct args {
 	uint8_t id[COURT_ID_SIZE];
 	size_t lines;
 	uint64_t seconds;
+	uint64_t parallel;	/* 0: all at once */
 	bool for_gone;		/* else for=ready */
 };
 struct verb {
@@ -95,6 +98,8 @@ struct session {
 	char *held;			/* the line, until commands_ready() */
 	struct part *parts;		/* SESSION_ASKS */
 	size_t n_parts, n_open;
+	size_t parallel, n_asked, n_running;	/* at most so many at once; 0: no limit */
+	bool stop_on_failure, failed, rolling;
 	char *name;			/* SESSION_WAITS: what for */
 	bool for_gone;
 	struct court_vassal *cv;	/* of SESSION_WAITS and SESSION_FOLLOWS_*; NULL: not there yet; of any */

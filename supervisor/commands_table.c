@@ -6,17 +6,17 @@
 #include "supervisor/commands_inside.h"
 
 #define ANY WORDS_MAX
-#define ASK (OPTION_ID | OPTION_ALL)
+#define ASK (OPTION_ID | OPTION_ALL | OPTION_PARALLEL | OPTION_STOP_ON_FAILURE)
 
 static const struct verb table[] = {
 	{ "status", "[NAME] [--check]", "what each vassal is and does", 0, 1, RIGHTS_OWN, OPTION_CHECK, 0, verb_status },
 	{ "list", "", "names and states", 0, 0, RIGHTS_OWN, 0, 0, verb_list },
-	{ "reload", "NAME...|--all", "execute the code anew, in place; answers when the new code accepts requests", 0, ANY, RIGHTS_OWN,
+	{ "reload", "NAME...|--all [--parallel N] [--stop-on-failure]", "execute the code anew, in place; answers when the new code accepts requests", 0, ANY, RIGHTS_OWN,
 	  ASK, VASSAL_RELOAD, verb_ask },
-	{ "restart", "NAME...|--all", "end it and start it afresh", 0, ANY, RIGHTS_GIVEN, ASK, VASSAL_RESTART, verb_ask },
-	{ "start", "NAME...|--all", "start what is stopped, cursed, exiled or blacklisted", 0, ANY, RIGHTS_GIVEN, ASK, VASSAL_START,
+	{ "restart", "NAME...|--all [--parallel N] [--stop-on-failure]", "end it and start it afresh", 0, ANY, RIGHTS_GIVEN, ASK, VASSAL_RESTART, verb_ask },
+	{ "start", "NAME...|--all [--parallel N] [--stop-on-failure]", "start what is stopped, cursed, exiled or blacklisted", 0, ANY, RIGHTS_GIVEN, ASK, VASSAL_START,
 	  verb_ask },
-	{ "stop", "NAME...|--all", "end it, until start, a changed config or a restart of regent", 0, ANY, RIGHTS_GIVEN, ASK,
+	{ "stop", "NAME...|--all [--parallel N] [--stop-on-failure]", "end it, until start, a changed config or a restart of regent", 0, ANY, RIGHTS_GIVEN, ASK,
 	  VASSAL_STOP, verb_ask },
 	{ "freeze", "NAME [--seconds N]", "let changes of its config be, until thaw or for N seconds (600)", 1, 1, RIGHTS_OWN,
 	  OPTION_SECONDS, VASSAL_FREEZE, verb_calm },
@@ -89,6 +89,11 @@ static const char *take_seconds(struct args *args, const char *value)
 	return util_parse_u64(value, 1, SECONDS_MAX, &args->seconds) < 0 ? "--seconds is a number from 1 to 86400" : NULL;
 }
 
+static const char *take_parallel(struct args *args, const char *value)
+{
+	return util_parse_u64(value, 1, PARALLEL_MAX, &args->parallel) < 0 ? "--parallel is a number from 1 to 10000" : NULL;
+}
+
 static const struct option {
 	const char *name;
 	enum verb_option bit;
@@ -96,7 +101,8 @@ static const struct option {
 } options[] = {
 	{ "--id", OPTION_ID, take_id }, { "--all", OPTION_ALL, NULL }, { "--for", OPTION_FOR, take_for },
 	{ "--lines", OPTION_LINES, take_lines }, { "--follow", OPTION_FOLLOW, NULL }, { "--check", OPTION_CHECK, NULL },
-	{ "--seconds", OPTION_SECONDS, take_seconds },
+	{ "--seconds", OPTION_SECONDS, take_seconds }, { "--parallel", OPTION_PARALLEL, take_parallel },
+	{ "--stop-on-failure", OPTION_STOP_ON_FAILURE, NULL },
 };
 
 static const struct option *option_find(const struct verb *verb, const char *word, size_t length)

@@ -81,6 +81,10 @@ void holdings_forget(struct holdings *h, struct holding *g)
 
 static struct record *new_record(struct holdings *h, const char *name)
 {
+	if (HASH_COUNT(h->records) >= HOLDINGS_RECORDS_MAX) {
+		errno = ENOSPC;
+		return NULL;
+	}
 	size_t length = strlen(name);
 	struct record *r = calloc(1, sizeof *r + length + 1);
 	if (!r)
@@ -96,7 +100,7 @@ int holdings_record(struct holdings *h, const char *name, const void *bytes, uin
 	if (!r)
 		r = new_record(h, name);
 	if (!r)
-		return -ENOMEM;
+		return -errno;
 	if (r->size != size) {
 		void *room = realloc(r->bytes, size);
 		if (!room)

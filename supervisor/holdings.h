@@ -39,7 +39,9 @@ struct holding *holdings_find(const struct holdings *h, uint64_t generation);
 struct holding *holdings_find_pid(const struct holdings *h, pid_t pid);	/* live ones only */
 void holdings_ended(struct holdings *h, struct holding *g, int status);	/* it has no pid any more */
 void holdings_forget(struct holdings *h, struct holding *g);
-/* Replaces. 0 or -ENOMEM. */
+/* A ruler that was taken over must not fill the machine's memory with the records of names that it makes up. */
+#define HOLDINGS_RECORDS_MAX 100000
+/* Replaces. 0, -ENOMEM, or -ENOSPC: too many names. */
 int holdings_record(struct holdings *h, const char *name, const void *bytes, uint16_t size);
 /* -EBUSY: a generation of it lives. */
 int holdings_drop(struct holdings *h, const char *name);

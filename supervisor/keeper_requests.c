@@ -162,8 +162,9 @@ static struct holding *own_generation(struct keeper *k, const struct link_messag
 
 static void keep_record(struct keeper *k, const struct link_message *m)
 {
-	if (m->name && m->record_size > 0 && holdings_record(&k->held, m->name, m->record, m->record_size) < 0)
-		log_error("keeper: no memory for the record of %s", m->name);
+	int r = m->name && m->record_size > 0 ? holdings_record(&k->held, m->name, m->record, m->record_size) : 0;
+	if (r < 0)
+		refuse(k, m, r == -ENOSPC ? "too many names" : "no memory for its record");
 }
 
 static void do_send(struct keeper *k, struct link_message *m)

@@ -366,6 +366,32 @@ static void test_client_leaves(void **state)
 	assert_int_equal(cv->v.cycle, 2);
 }
 
+/* --parallel: one after the other; --stop-on-failure: who was not asked yet keeps the code it has. */
+static void test_rolling(void **state)
+{
+	struct fake *f = *state;
+	struct court_vassal *a = fake_ready(f, "a.ini", NULL), *b = fake_ready(f, "b.ini", NULL);
+	fake_ready(f, "c.ini", NULL);
+	struct client c;
+	client_open(f, &c);
+	client_says(f, &c, "reload --all --parallel 1 --stop-on-failure\n");
+	assert_int_equal(f->byte_1s, 1);
+	fake_comes_up(f, a);
+	assert_int_equal(f->byte_1s, 2);
+	expect_not_in(client_hears(f, &c), "\"result\"");
+	fake_exits(f, b, 1);
+	assert_int_equal(f->byte_1s, 2);
+	const char *text = client_hears(f, &c);
+	expect_status(text, 3);
+	expect_in(text, "{\"name\":\"c.ini\",\"status\":1,\"verdict\":\"failed\",\"text\":\"c.ini: not asked: another one had failed\"");
+	client_close_fd(&c);
+
+	client_open(f, &c);
+	client_says(f, &c, "reload a c --parallel 0\n");
+	expect_status(client_hears(f, &c), 2);
+	client_close_fd(&c);
+}
+
 static void test_several(void **state)
 {
 	struct fake *f = *state;
@@ -818,7 +844,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_words), T(test_usage), T(test_junk), T(test_status), T(test_list_and_others), T(test_forget_blacklist),
 		T(test_names), T(test_reload), T(test_failed_reload), T(test_failed_with_logger), T(test_no_app),
-		T(test_same_id_is_the_same_request), T(test_client_leaves), T(test_several), T(test_all), T(test_all_of_very_many),
+		T(test_same_id_is_the_same_request), T(test_client_leaves), T(test_several), T(test_rolling), T(test_all), T(test_all_of_very_many),
 		T(test_stop_start_restart), T(test_stop_ends_a_reload), T(test_removed_while_asked), T(test_too_many_requests), T(test_wait),
 		T(test_wait_over_a_removal), T(test_logs), T(test_slow_follower), T(test_events), T(test_no_rights), T(test_own_vassal),
 		T(test_control_allow), T(test_control_allow_everything), T(test_complaints), T(test_thousand_clients),

@@ -142,13 +142,30 @@ static void test_many(void **state)
 		close(f->fds[i]);
 }
 
+/* A ruler that makes up names is stopped by number; who has a record already goes on. */
+static void test_no_end_of_names(void **state)
+{
+	struct fixture *f = *state;
+	char name[32];
+	for (unsigned i = 0; i < HOLDINGS_RECORDS_MAX; i++) {
+		snprintf(name, sizeof name, "n%u", i);
+		assert_int_equal(holdings_record(&f->h, name, "x", 1), 0);
+	}
+	assert_int_equal(holdings_record(&f->h, "one more", "x", 1), -ENOSPC);
+	assert_int_equal(holdings_record(&f->h, "n7", "longer", 6), 0);
+	assert_int_equal(holdings_drop(&f->h, "n7"), 0);
+	assert_int_equal(holdings_record(&f->h, "one more", "x", 1), 0);
+	for (int i = 0; i < 3; i++)
+		close(f->fds[i]);
+}
+
 #define BOTH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		BOTH(test_needs_a_record), BOTH(test_life), BOTH(test_forgotten_alive), BOTH(test_two_of_a_name),
-		BOTH(test_records_are_replaced), BOTH(test_many),
+		BOTH(test_records_are_replaced), BOTH(test_many), BOTH(test_no_end_of_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
