@@ -1,6 +1,5 @@
 """A court: one supervisor in a fresh directory, the configs it watches and what its vassals did. Knows both supervisors; where they
 must be handled differently, it is written here and nowhere in a test."""
-import itertools
 import json
 import os
 import pathlib
@@ -9,6 +8,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import process
@@ -259,14 +259,17 @@ class Court:
         return subprocess.run(command, capture_output=True, text=True, env={**self.env, "PATH": PATH, **(env or {})},
                               **{"timeout": 30, **how})
 
-    def ask(self, line, timeout=20, first=False):
-        """One request over the control socket, as socat would make it: the objects of the reply; first: does not wait for more."""
+    def asks(self, line, timeout=20):
+        """One request over the control socket, as socat would make it: yields the objects of the reply as they come."""
         with socket.socket(socket.AF_UNIX) as s:
             s.settimeout(timeout)
             s.connect(str(self.socket))
             s.sendall(line.encode() + b"\n")
             with s.makefile("rb") as reply:
-                return [json.loads(words) for words in (itertools.islice(reply, 1) if first else reply)]
+                yield from map(json.loads, reply)
+
+    def ask(self, line, timeout=20):
+        return list(self.asks(line, timeout))
 
     # ---- the census
     def census(self):
@@ -295,13 +298,20 @@ class Court:
 
     def _dissolve(self):
         if self.kind == "regent" and self.socket.exists():
-            self.ask("stop --all", first=True)  # the grace of a removed config is a second; removal is tested elsewhere
+            threading.Thread(target=self._stop_all, daemon=True).start()
             return
         for entry in self.vassals_dir.iterdir() if self.vassals_dir.exists() else ():
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
+
+    def _stop_all(self):
+        """The grace of a removed config is a second, and removal is tested elsewhere. (The census looks for itself what came of it.)"""
+        try:
+            self.ask("stop --all --parallel 1000", self.patience + 5)
+        except OSError:
+            pass
 
     def _check_leaks(self):
         if self.deaf:  # whether those are killed in time is tested where it is the question

@@ -104,14 +104,14 @@ def test_unsent_is_joined(new_court):
     ready(court, "a.ini")
     court.fake("hung.ini", "no-signal")
     court.wait_start("hung.ini")
-    asked = [Later(by_regentctl, court, "reload", "a.ini") for _ in range(4)]
-    wait_state(court, "a.ini", "reload-queued")
-    court.wait_for(lambda: len(_askers(court, "a.ini")) == 4, what="all four are accepted")
+    asked = [court.asks("reload a.ini") for _ in range(4)]
+    assert [next(reply)["accepted"] for reply in asked] == ["a.ini"] * 4
     assert court.bytes("a.ini") == []
     assert result(court, "status", "a.ini")["vassals"][0]["waiting_for"] == "start slot"
     os.kill(court.pid("hung.ini"), signal.SIGKILL)
     court.remove("hung.ini")
-    assert [(each.get()[-1]["status"], each.value[-1]["vassals"][0]["cycle"]) for each in asked] == [(0, 2)] * 4
+    answers = [list(reply)[-1] for reply in asked]
+    assert [(each["status"], each["vassals"][0]["cycle"]) for each in answers] == [(0, 2)] * 4
     assert court.bytes("a.ini") == [1]
 
 
