@@ -140,7 +140,7 @@ def test_verbs_of_the_court(new_court, say):
     assert say(court, "forget-blacklist")[-1]["status"] == 0
     court.wait_start("bad.ini", count=before + 1, deadline=3)
     version = say(court, "version")[-1]
-    assert (version["keeper"], [version["keeper"], version["ruler"]]) == (court.popen.pid, court.supervisors())
+    assert (version["keeper"], version["ruler"]) == (court.popen.pid, court.ruler())
     verbs = [each["verb"] for each in say(court, "help")[-1]["verbs"]]
     assert {"status", "list", "reload", "restart", "stop", "start", "wait", "logs", "events", "rescan", "forget-blacklist",
             "reopen", "version"} <= set(verbs)
