@@ -112,7 +112,8 @@ class Court:
         found = process.marked(self.marker.encode(), self.seen, self.since)
         for pid, stat in list(found.items()):
             if stat["state"] == "Z" and stat["ppid"] == os.getpid() and pid != self.popen.pid:
-                os.waitpid(pid, os.WNOHANG)
+                if process.comm(pid) != "regentctl":  # whose end is for subprocess, in a thread of its own
+                    os.waitpid(pid, os.WNOHANG)
                 del found[pid]
         return found
 
