@@ -281,13 +281,14 @@ static void leave_the_rest(struct session *s)
 	}
 }
 
-/* Asks as many as may be under way at once; an answer that comes while it asks only makes room. */
+/* Asks as many as may be under way at once; an answer that comes while it asks only makes room. What shall not wait for others is
+ * asked even if the client leaves in the middle: it asked for all of it. */
 static void roll(struct session *s)
 {
 	if (s->rolling)
 		return;
 	s->rolling = true;
-	while (s->kind == SESSION_ASKS && s->n_asked < s->n_parts && (s->parallel == 0 || s->n_running < s->parallel)) {
+	while (s->n_asked < s->n_parts && (s->parallel == 0 || (s->kind == SESSION_ASKS && s->n_running < s->parallel))) {
 		if (s->stop_on_failure && s->failed)
 			leave_the_rest(s);
 		else

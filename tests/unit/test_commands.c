@@ -349,6 +349,21 @@ static void test_same_id_is_the_same_request(void **state)
 	assert_int_equal(f->byte_1s, 1);
 }
 
+/* It said all and left before it could be told anything: all is done. */
+static void test_client_leaves_at_once(void **state)
+{
+	struct fake *f = *state;
+	struct client c;
+	fake_ready(f, "a.ini", NULL);
+	fake_ready(f, "b.ini", NULL);
+	fake_ready(f, "c.ini", NULL);
+	client_open(f, &c);
+	assert_true(send(c.fd, "stop --all\n", 11, MSG_NOSIGNAL) == 11);
+	client_close_fd(&c);
+	fake_turn(f);
+	assert_int_equal(f->stops, 3);
+}
+
 static void test_client_leaves(void **state)
 {
 	struct fake *f = *state;
@@ -844,7 +859,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_words), T(test_usage), T(test_junk), T(test_status), T(test_list_and_others), T(test_forget_blacklist),
 		T(test_names), T(test_reload), T(test_failed_reload), T(test_failed_with_logger), T(test_no_app),
-		T(test_same_id_is_the_same_request), T(test_client_leaves), T(test_several), T(test_rolling), T(test_all), T(test_all_of_very_many),
+		T(test_same_id_is_the_same_request), T(test_client_leaves), T(test_client_leaves_at_once), T(test_several), T(test_rolling), T(test_all), T(test_all_of_very_many),
 		T(test_stop_start_restart), T(test_stop_ends_a_reload), T(test_removed_while_asked), T(test_too_many_requests), T(test_wait),
 		T(test_wait_over_a_removal), T(test_logs), T(test_slow_follower), T(test_events), T(test_no_rights), T(test_own_vassal),
 		T(test_control_allow), T(test_control_allow_everything), T(test_complaints), T(test_thousand_clients),
