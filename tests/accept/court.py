@@ -310,7 +310,7 @@ class Court:
     def _stop_all(self):
         """The grace of a removed config is a second, and removal is tested elsewhere. (The census looks for itself what came of it.)"""
         try:
-            self.ask("stop --all --parallel 1000", self.patience + 5)
+            self.ask("stop --all", self.patience + 5)
         except OSError:
             pass
 
