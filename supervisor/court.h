@@ -29,6 +29,7 @@ struct court_order {
 	uint32_t byte;			/* COURT_SEND */
 	const void *record;		/* COURT_DROP: none */
 	size_t record_size;
+	enum vassal_event event;	/* what it comes from */
 };
 
 #define COURT_ID_SIZE 16		/* of a request: chosen by the client, so that it can ask again after a ruler's death */

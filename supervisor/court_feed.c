@@ -25,7 +25,8 @@ static const int order_of[] = {
 
 /* Each order carries the record with all that this event changed, so whatever part of them a dying ruler got out, the keeper
  * never holds a record that speaks of an order it did not get. */
-static void give_orders(struct court *c, struct court_vassal *cv, const struct vassal_actions *actions, bool changed)
+static void give_orders(struct court *c, struct court_vassal *cv, const struct vassal_actions *actions, enum vassal_event event,
+			bool changed)
 {
 	void *record = NULL;
 	size_t size = 0;
@@ -37,14 +38,14 @@ static void give_orders(struct court *c, struct court_vassal *cv, const struct v
 		if (a->act != VASSAL_ACT_SPAWN && a->act != VASSAL_ACT_SEND && a->act != VASSAL_ACT_KILL &&
 		    a->act != VASSAL_ACT_FORGET)
 			continue;
-		struct court_order order = { (enum court_order_kind)order_of[a->act], cv, a->generation, a->arg, record, size };
+		struct court_order order = { (enum court_order_kind)order_of[a->act], cv, a->generation, a->arg, record, size, event };
 		c->world.order(c->world.data, &order);
 		given = true;
 	}
 	if (cv->v.state == VASSAL_GONE)
 		c->world.order(c->world.data, &(struct court_order){ .kind = COURT_DROP, .vassal = cv });
 	else if (!given && changed)
-		c->world.order(c->world.data, &(struct court_order){ COURT_STATE, cv, cv->v.generation, 0, record, size });
+		c->world.order(c->world.data, &(struct court_order){ COURT_STATE, cv, cv->v.generation, 0, record, size, event });
 	free(record);
 }
 
@@ -99,7 +100,8 @@ void court_carry_out(struct court *c, struct court_vassal *cv, const struct vass
 	do_quiet_actions(c, cv, actions, in->now);
 	court_index_generation(c, cv);
 	/* Padding may differ where nothing else does: that costs one message. NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
-	give_orders(c, cv, actions, actions->n > 0 || memcmp(before, &cv->v, sizeof *before) != 0 || cv->by_uid != UINT32_MAX);
+	give_orders(c, cv, actions, in->event,
+		    actions->n > 0 || memcmp(before, &cv->v, sizeof *before) != 0 || cv->by_uid != UINT32_MAX);
 	if (before->state == cv->v.state && (in->event == VASSAL_FREEZE || in->event == VASSAL_THAW))
 		court_history_add(c, cv, before->state, in->event, in->arg);
 	if (before->state != cv->v.state) {

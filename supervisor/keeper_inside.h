@@ -24,7 +24,7 @@ struct keeper {
 	struct ev_loop *loop;
 	struct holdings held;
 	enum keeper_phase phase;
-	int null;			/* /dev/null: the vassals' stdin */
+	rlim_t max_fds;			/* RLIMIT_NOFILE, ours */
 	int signal_fd;
 	ev_io signals, knock;
 	struct logger_pump log;

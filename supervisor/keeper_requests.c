@@ -49,13 +49,12 @@ static void close_ends(struct ends *e)
 static int make_ends(const struct keeper *k, const struct identity *id, struct ends *e)
 {
 	int pair[2], bytes = WIRE_BYTES;
-	struct rlimit limit;
 	*e = (struct ends){ -1, -1, -1, -1 };
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return -errno;
 	e->wire = pair[0];
 	e->vassal_wire = pair[1];
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)pair[1] + SPARE_FDS >= limit.rlim_cur)
+	if ((rlim_t)pair[1] + SPARE_FDS >= k->max_fds)
 		return -EMFILE;
 	setsockopt(e->vassal_wire, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 	if (pipe2(pair, O_CLOEXEC) < 0)
@@ -65,9 +64,8 @@ static int make_ends(const struct keeper *k, const struct identity *id, struct e
 	/* So that the vassal may open /dev/stderr again. */
 	if (id->uid != IDENTITY_NONE && fchown(e->vassal_output, id->uid, id->gid) < 0)
 		return -errno;
-	(void)k;
-	int r = util_nonblock(e->wire);
-	return r < 0 ? r : util_nonblock(e->output);
+	/* The wire needs no O_NONBLOCK: who reads or writes it says MSG_DONTWAIT. */
+	return fcntl(e->output, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }
 
 static int launch(struct keeper *k, const struct link_message *m, const struct identity *id, struct ends *e,
@@ -76,7 +74,7 @@ static int launch(struct keeper *k, const struct link_message *m, const struct i
 	struct policy *p = k->config->policy;
 	struct launch what = {
 		.programs = p->programs, .envp = (const char *const *)p->environment, .cwd = p->monitors[m->monitor].cwd,
-		.identity = *id, .in = k->null, .out = e->vassal_output, .wire = e->vassal_wire,
+		.identity = *id, .in = -1, .out = e->vassal_output, .wire = e->vassal_wire,
 		.mask = &k->config->vassal_mask, .ignored = SIGPIPE, .nofile = k->config->vassal_nofile,
 	};
 	int r = policy_argv(p, m->name, &what.argv);

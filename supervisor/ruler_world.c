@@ -124,7 +124,8 @@ static void world_order(void *data, const struct court_order *order)
 	if (!s)
 		out_of_memory();
 	if (order->kind == COURT_STATE) {	/* one start is five of them, or one */
-		owe_record(s);
+		if (order->event != VASSAL_STARTED)	/* that the keeper told us: the next ruler hears it from the keeper again */
+			owe_record(s);
 		return;
 	}
 	ruler_clean(s);

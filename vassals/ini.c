@@ -200,13 +200,11 @@ static int read_all(int fd, char **ret, size_t *ret_size)
 		size += (size_t)n;
 		if (size > INI_SIZE_MAX)
 			return -EFBIG;
-		if (n == 0) {
+		if (n == 0 || size < room) {	/* of a regular file, less than asked for is its end */
 			*ret = take_ptr(&text);
 			*ret_size = size;
 			return 0;
 		}
-		if (size < room)
-			continue;
 		char *more = realloc(text, room *= 2);
 		if (!more)
 			break;

@@ -173,15 +173,15 @@ static int stage_descriptors(const struct launch *what)
 {
 	const int from[N_STAGED] = { what->in, what->out, what->wire };
 	for (int i = 0; i < N_STAGED; i++)
-		if (dup3(from[i], LAUNCH_STAGE_FD + i, O_CLOEXEC) < 0)
+		if (from[i] >= 0 && dup3(from[i], LAUNCH_STAGE_FD + i, O_CLOEXEC) < 0)
 			return -errno;
 	return 0;
 }
 
 /* The reserved numbers go back to /dev/null: a vassal's ends left open in the keeper would hide their end of file. */
-static void unstage_descriptors(void)
+static void unstage_descriptors(const struct launch *what)
 {
-	for (int i = 0; i < N_STAGED; i++)
+	for (int i = what->in >= 0 ? 0 : 1; i < N_STAGED; i++)
 		dup3(LAUNCH_WIRE_FD, LAUNCH_STAGE_FD + i, O_CLOEXEC);
 }
 
@@ -239,7 +239,7 @@ int launch_start(const struct launch *what, struct launched *result)
 		result->stage = LAUNCH_DESCRIPTORS;
 		result->error = -r;
 		c->tid = 0;
-		unstage_descriptors();
+		unstage_descriptors(what);
 		return r;
 	}
 	int pid = clone(child_main, stack + STACK_SIZE, CLONE_VM | CLONE_FILES | CLONE_PIDFD | CLONE_CHILD_CLEARTID | SIGCHLD, c,
@@ -248,12 +248,12 @@ int launch_start(const struct launch *what, struct launched *result)
 	if (pid < 0) {
 		result->error = error;
 		c->tid = 0;
-		unstage_descriptors();
+		unstage_descriptors(what);
 		return -error;
 	}
 	result->pid = pid;
 	bool gone = wait_for_exec(c);
-	unstage_descriptors();
+	unstage_descriptors(what);
 	if (!gone) {
 		end_frozen(c, result);
 		return reap(result, LAUNCH_FROZEN, ETIMEDOUT);

@@ -27,7 +27,7 @@ struct launch {
 	const char *const *envp;
 	const char *cwd;
 	struct identity identity;
-	int in, out, wire;
+	int in, out, wire;		/* in: -1 is /dev/null, for reading and writing, as the Emperor gives it */
 	const sigset_t *mask;		/* the vassal's signal mask */
 	int ignored;			/* the one signal that it starts with ignored (the Emperor's vassals: SIGPIPE); 0: none */
 	struct rlimit nofile;		/* the vassal's, not ours */
