@@ -100,8 +100,8 @@ void court_carry_out(struct court *c, struct court_vassal *cv, const struct vass
 	do_quiet_actions(c, cv, actions, in->now);
 	court_index_generation(c, cv);
 	/* Padding may differ where nothing else does: that costs one message. NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
-	give_orders(c, cv, actions, in->event,
-		    actions->n > 0 || memcmp(before, &cv->v, sizeof *before) != 0 || cv->by_uid != UINT32_MAX);
+	bool differs = memcmp(before, &cv->v, sizeof *before) != 0;
+	give_orders(c, cv, actions, in->event, actions->n > 0 || differs || cv->by_uid != UINT32_MAX);
 	if (before->state == cv->v.state && (in->event == VASSAL_FREEZE || in->event == VASSAL_THAW))
 		court_history_add(c, cv, before->state, in->event, in->arg);
 	if (before->state != cv->v.state) {
