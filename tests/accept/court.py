@@ -1,5 +1,6 @@
 """A court: one supervisor in a fresh directory, the configs it watches and what its vassals did. Knows both supervisors; where they
 must be handled differently, it is written here and nowhere in a test."""
+import contextlib
 import json
 import os
 import pathlib
@@ -317,7 +318,8 @@ class Court:
     def _check_leaks(self):
         if self.deaf:  # whether those are killed in time is tested where it is the question
             for pid in self.vassals():
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # the stop that is under way was faster
+                    os.kill(pid, signal.SIGKILL)
         try:
             self.wait_for(lambda: self._leak() is None, self.patience, "all is as before")
             return []
