@@ -34,6 +34,12 @@ static const char *waits_for(const struct court_vassal *cv)
 	case VASSAL_READY:
 	case VASSAL_BROKEN:
 	case VASSAL_RELOADING:
+	case VASSAL_RENEW_SPAWNING:
+	case VASSAL_RENEW_STARTING:
+	case VASSAL_RENEW_SETTLING:
+	case VASSAL_SWITCHING:
+	case VASSAL_ABANDONING:
+	case VASSAL_RETIRING:
 	case VASSAL_STOPPING:
 	case VASSAL_CURSED:
 	case VASSAL_KILLING:

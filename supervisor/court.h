@@ -20,13 +20,13 @@
 struct court_fingerprint { uint64_t dev, inode, size, mtime_ns, hash; uint32_t uid, gid; };
 
 /* What the keeper is to do; see link.h for the wire form. record: the vassal's state with this order already in it. */
-enum court_order_kind { COURT_SPAWN, COURT_SEND, COURT_KILL, COURT_FORGET, COURT_STATE, COURT_DROP };
+enum court_order_kind { COURT_SPAWN, COURT_SEND, COURT_KILL, COURT_FORGET, COURT_SWITCH, COURT_CLOSE, COURT_STATE, COURT_DROP };
 struct court_vassal;
 struct court_order {
 	enum court_order_kind kind;
 	struct court_vassal *vassal;
 	uint64_t generation;
-	uint32_t byte;			/* COURT_SEND */
+	uint32_t arg;			/* COURT_SEND: the byte, maybe + VASSAL_SEND_PAUSED; COURT_SPAWN: enum vassal_spawn */
 	const void *record;		/* COURT_DROP: none */
 	size_t record_size;
 	enum vassal_event event;	/* what it comes from */
@@ -81,7 +81,8 @@ struct court_request {
 struct court_gate {
 	uint8_t known;			/* a spec said so; else the defaults */
 	uint8_t signal, probe, probe_strict, calm;
-	uint32_t ready_for_ms, start_timeout_ms;	/* UINT32_MAX: the default */
+	uint8_t hold, handover, pause;	/* as in struct vassal_rules */
+	uint32_t ready_for_ms, start_timeout_ms, probe_limit_ms, retire_mercy_ms, drain_ms;	/* UINT32_MAX: the default */
 };
 
 struct court_vassal {
@@ -93,11 +94,13 @@ struct court_vassal {
 	struct court_request *requests;
 	struct court_history *history;	/* ring, grown as needed */
 	struct spec *spec;		/* NULL: the gate says all that counts */
+	char *sockets;			/* what the keeper holds from its next start on (vassals/sockets.h), NULL: nothing. In the record */
+	struct court_beside *beside;	/* while there is a second generation: its place in the index */
 	void *world;			/* the world's own (timer, watchers) */
 	uint32_t by_uid;		/* who asked for what is being handled now; UINT32_MAX: nobody */
 	uint16_t monitor;		/* index */
 	uint8_t n_requests, n_history, history_next;
-	uint8_t adopted_process;	/* while adopting: the keeper holds its generation */
+	uint8_t adopted_process, adopted_beside;	/* while adopting: the keeper holds that generation */
 	uint8_t seen;			/* by a monitor, since court_new() */
 	uint64_t generation_key;	/* v.generation, as it stands in the hash table */
 	uint64_t armed;			/* the deadline that the world was told */
@@ -105,7 +108,10 @@ struct court_vassal {
 };
 
 struct court_config {
-	struct vassal_rules rules;	/* the defaults; a spec may override signal, probe, ready_for, start_timeout */
+	struct vassal_rules rules;	/* the defaults; a spec may override signal, probe, ready_for, start_timeout, ... */
+	bool hold_sockets;		/* --hold-sockets */
+	enum spec_handover handover;	/* --handover; a spec that says something wins */
+	uint32_t drain_ms;
 	uint32_t max_starting;
 	uint64_t first_generation;	/* numbers above what any earlier ruler used */
 	int64_t (*stamp)(void *data);	/* wall clock, ms */
@@ -132,6 +138,8 @@ void court_dissolve(struct court *c, uint64_t mercy);	/* every vassal: removed, 
 bool court_started(struct court *c, uint64_t generation, pid_t pid);
 bool court_spawn_failed(struct court *c, uint64_t generation, unsigned stage, int error);
 bool court_exited(struct court *c, uint64_t generation, int status);
+bool court_switched(struct court *c, uint64_t generation, int error);	/* 0: clients reach it */
+bool court_drained(struct court *c, uint64_t generation);	/* that clients reach: the other side has been quiet */
 bool court_byte(struct court *c, uint64_t generation, unsigned char byte);
 bool court_wire_eof(struct court *c, uint64_t generation);
 bool court_no_app(struct court *c, uint64_t generation);
@@ -166,6 +174,7 @@ struct court_vassal *court_find_generation(const struct court *c, uint64_t gener
 struct court_vassal *court_first(const struct court *c);	/* in order of appearance; then cv->by_name.next */
 struct court_vassal *court_next(const struct court_vassal *cv);
 size_t court_count(const struct court *c);
+uint32_t court_drain_ms(const struct court *c, const struct court_vassal *cv);	/* quiet that ends a drain */
 size_t court_running(const struct court *c);		/* with a process */
 bool court_is_dissolved(const struct court *c);		/* court_dissolve was called and nothing is left */
 void court_rules(const struct court *c, const struct court_vassal *cv, struct vassal_rules *rules);

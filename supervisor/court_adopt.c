@@ -44,7 +44,7 @@ void court_adopted(struct court *c)
 		struct vassal before = cv->v;
 		struct vassal_input in = { .event = VASSAL_PRESENT, .now = c->world.now(c->world.data) };
 		court_rules(c, cv, &rules);
-		vassal_adopt(&cv->v, &rules, cv->adopted_process, cv->v.pid, in.now, &actions);
+		vassal_adopt(&cv->v, &rules, cv->adopted_process, false, in.now, &actions);
 		cv->adopted_process = 0;
 		court_carry_out(c, cv, &in, &actions, &before);
 	}

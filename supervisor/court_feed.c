@@ -20,7 +20,7 @@ void court_index_generation(struct court *c, struct court_vassal *cv)
 
 static const int order_of[] = {
 	[VASSAL_ACT_SPAWN] = COURT_SPAWN, [VASSAL_ACT_SEND] = COURT_SEND, [VASSAL_ACT_KILL] = COURT_KILL,
-	[VASSAL_ACT_FORGET] = COURT_FORGET,
+	[VASSAL_ACT_FORGET] = COURT_FORGET, [VASSAL_ACT_SWITCH] = COURT_SWITCH, [VASSAL_ACT_CLOSE] = COURT_CLOSE,
 };
 
 /* Each order carries the record with all that this event changed, so whatever part of them a dying ruler got out, the keeper
@@ -78,6 +78,8 @@ static void do_quiet_actions(struct court *c, struct court_vassal *cv, const str
 		case VASSAL_ACT_SEND:
 		case VASSAL_ACT_KILL:
 		case VASSAL_ACT_FORGET:
+		case VASSAL_ACT_SWITCH:
+		case VASSAL_ACT_CLOSE:
 			break;	/* orders: give_orders() */
 		}
 	}

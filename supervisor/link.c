@@ -25,8 +25,10 @@ struct rule {
 };
 
 static const struct rule rules[] = {
-	[LINK_SPAWN] = { "spawn", TO_KEEPER, MUST, NO, MUST, 0, 0 },
+	[LINK_SPAWN] = { "spawn", TO_KEEPER, MUST, MAY, MUST, 0, 0 },
 	[LINK_SEND] = { "send", TO_KEEPER, MUST, NO, MUST, 0, 0 },
+	[LINK_SWITCH] = { "switch", TO_KEEPER, MUST, NO, MUST, 0, 0 },
+	[LINK_CLOSE] = { "close", TO_KEEPER, MUST, NO, MUST, 0, 0 },
 	[LINK_KILL] = { "kill", TO_KEEPER, MAY, NO, MAY, 0, 0 },
 	[LINK_FORGET] = { "forget", TO_KEEPER, MAY, NO, MAY, 0, 0 },
 	[LINK_STATE] = { "state", TO_KEEPER, MUST, NO, MUST, 0, 0 },
@@ -37,11 +39,13 @@ static const struct rule rules[] = {
 	[LINK_READY] = { "ready", TO_KEEPER, NO, NO, NO, 0, 0 },
 	[LINK_PONG] = { "pong", TO_KEEPER, NO, NO, NO, 0, 0 },
 	[LINK_DISSOLVED] = { "dissolved", TO_KEEPER, NO, NO, NO, 0, 0 },
-	[LINK_STARTED] = { "started", TO_RULER, NO, NO, NO, 2, 2 },
+	[LINK_STARTED] = { "started", TO_RULER, NO, NO, NO, 2, 3 },
 	[LINK_FAILED] = { "failed", TO_RULER, NO, NO, NO, 0, 0 },
+	[LINK_SWITCHED] = { "switched", TO_RULER, NO, NO, NO, 0, 0 },
+	[LINK_DRAINED] = { "drained", TO_RULER, NO, NO, NO, 0, 0 },
 	[LINK_EXITED] = { "exited", TO_RULER, NO, NO, NO, 0, 0 },
 	[LINK_RECORD] = { "record", TO_RULER, MUST, NO, MUST, 0, 0 },
-	[LINK_HELD] = { "held", TO_RULER, NO, NO, NO, 0, 2 },
+	[LINK_HELD] = { "held", TO_RULER, NO, NO, NO, 0, 3 },
 	[LINK_SYNCED] = { "synced", TO_RULER, NO, NO, NO, 0, 0 },
 	[LINK_SIGNAL] = { "signal", TO_RULER, NO, NO, NO, 0, 0 },
 	[LINK_PING] = { "ping", TO_RULER, NO, NO, NO, 0, 0 },

@@ -12,8 +12,10 @@
 enum link_kind {
 	LINK_NONE,
 	/* ruler -> keeper */
-	LINK_SPAWN,	/* start generation of name (monitor says where it lives); uid, gid: only where the ini names them. record */
-	LINK_SEND,	/* arg: byte for the wire of generation. record */
+	LINK_SPAWN,	/* start generation of name (monitor says where it lives); uid, gid: only where the ini names them; text: sockets to hold; arg: LINK_SPAWN_*. record */
+	LINK_SEND,	/* arg: byte for the wire of generation, + LINK_SEND_PAUSED: after its workers were paused. record */
+	LINK_SWITCH,	/* lead clients of name to generation; then drain the other side until it was quiet for arg ms. record */
+	LINK_CLOSE,	/* let go of the sockets held for name. record */
 	LINK_KILL,	/* SIGKILL to the tree of generation. record */
 	LINK_FORGET,	/* the end of generation was acted on: let go of it. record */
 	LINK_STATE,	/* record of name */
@@ -25,11 +27,13 @@ enum link_kind {
 	LINK_PONG,
 	LINK_DISSOLVED,	/* after a terminating LINK_SIGNAL: nothing is left, the keeper may end */
 	/* keeper -> ruler */
-	LINK_STARTED,	/* generation, pid; fds: wire, output */
+	LINK_STARTED,	/* generation, pid; fds: wire, output, private socket (O_PATH) if it has one */
 	LINK_FAILED,	/* generation; arg: enum launch_stage, error: errno. Policy refusals too */
+	LINK_SWITCHED,	/* generation, error: 0 or errno; with 0 clients reach it */
+	LINK_DRAINED,	/* generation, that clients reach: the listeners of the other side have been quiet */
 	LINK_EXITED,	/* generation, error: wait status */
 	LINK_RECORD,	/* at a ruler's start: name, record */
-	LINK_HELD,	/* likewise: generation, pid; fds: wire, output. An end not forgotten follows as LINK_EXITED */
+	LINK_HELD,	/* likewise: generation, pid; fds: wire, output, private socket. An end not forgotten follows as LINK_EXITED */
 	LINK_SYNCED,	/* that was all of it */
 	LINK_SIGNAL,	/* arg: signal number that somebody sent to the keeper */
 	LINK_PING,
@@ -41,7 +45,11 @@ enum link_kind {
 #define LINK_NAME_MAX 256	/* vassal names, with NUL: the Emperor's limit of 255 */
 #define LINK_TEXT_MAX 4096	/* paths, with NUL */
 #define LINK_RECORD_MAX 4096
-#define LINK_FDS_MAX 2
+#define LINK_FDS_MAX 3
+
+#define LINK_SPAWN_BESIDE 1U		/* there is one already: on the other side of its sockets */
+#define LINK_SPAWN_MERCY(s) ((uint32_t)(s) << 8)	/* --worker-reload-mercy s for it; 0: as its ini says */
+#define LINK_SEND_PAUSED 0x100U
 
 struct link_message {
 	uint32_t kind;

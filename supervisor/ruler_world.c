@@ -133,7 +133,7 @@ static void world_order(void *data, const struct court_order *order)
 		wish_spawn(r, order->generation);
 		return;
 	}
-	ruler_post(r, &(struct link_message){ .kind = kind_of[order->kind], .generation = order->generation, .arg = order->byte,
+	ruler_post(r, &(struct link_message){ .kind = kind_of[order->kind], .generation = order->generation, .arg = order->arg,
 					      .name = order->vassal->name, .record = order->record,
 					      .record_size = (uint16_t)order->record_size });
 }
@@ -266,6 +266,12 @@ static void say(struct ruler *r, struct court_vassal *cv, enum vassal_state from
 	case VASSAL_SPAWNING:
 	case VASSAL_SETTLING:
 	case VASSAL_RELOAD_QUEUED:
+	case VASSAL_RENEW_SPAWNING:
+	case VASSAL_RENEW_STARTING:
+	case VASSAL_RENEW_SETTLING:
+	case VASSAL_SWITCHING:
+	case VASSAL_ABANDONING:
+	case VASSAL_RETIRING:
 	case VASSAL_STATES:
 		break;
 	}

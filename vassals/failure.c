@@ -10,7 +10,10 @@
 static const char *const states[] = {
 	[VASSAL_QUEUED] = "queued", [VASSAL_SPAWNING] = "spawning", [VASSAL_STARTING] = "starting",
 	[VASSAL_SETTLING] = "settling", [VASSAL_READY] = "ready", [VASSAL_BROKEN] = "broken",
-	[VASSAL_RELOAD_QUEUED] = "reload-queued", [VASSAL_RELOADING] = "reloading", [VASSAL_STOPPING] = "stopping",
+	[VASSAL_RELOAD_QUEUED] = "reload-queued", [VASSAL_RELOADING] = "reloading",
+	[VASSAL_RENEW_SPAWNING] = "renew-spawning", [VASSAL_RENEW_STARTING] = "renew-starting",
+	[VASSAL_RENEW_SETTLING] = "renew-settling", [VASSAL_SWITCHING] = "switching", [VASSAL_ABANDONING] = "abandoning",
+	[VASSAL_RETIRING] = "retiring", [VASSAL_STOPPING] = "stopping",
 	[VASSAL_CURSED] = "cursed", [VASSAL_KILLING] = "killing", [VASSAL_BLACKLISTED] = "blacklisted",
 	[VASSAL_EXILED] = "exiled", [VASSAL_STOPPED] = "stopped", [VASSAL_GONE] = "gone",
 };
@@ -20,12 +23,15 @@ static const char *const events[] = {
 	[VASSAL_CHANGED] = "config changed", [VASSAL_MISSING] = "config missing", [VASSAL_PRESENT] = "config present",
 	[VASSAL_REMOVED] = "config removed", [VASSAL_RELOAD] = "reload", [VASSAL_RESTART] = "restart",
 	[VASSAL_START] = "start", [VASSAL_STOP] = "stop", [VASSAL_FREEZE] = "freeze", [VASSAL_THAW] = "thaw", [VASSAL_ADMITTED] = "admitted", [VASSAL_STARTED] = "started",
+	[VASSAL_BESIDE_STARTED] = "new one started", [VASSAL_BESIDE_SPAWN_FAILED] = "new one could not be started",
+	[VASSAL_BESIDE_EXITED] = "other one exited", [VASSAL_BESIDE_UP] = "new one up", [VASSAL_BESIDE_EOF] = "other one closed its wire",
+	[VASSAL_SWITCHED] = "switched", [VASSAL_SWITCH_FAILED] = "switch failed", [VASSAL_DRAINED] = "drained",
 	[VASSAL_SPAWN_FAILED] = "spawn failed", [VASSAL_EXITED] = "exited", [VASSAL_BYTE] = "byte", [VASSAL_UP] = "up",
 	[VASSAL_WIRE_EOF] = "wire closed", [VASSAL_NO_APP] = "no app", [VASSAL_PROBE_OK] = "probe ok",
 	[VASSAL_PROBE_FAILED] = "probe failed", [VASSAL_TIMER] = "timer", [VASSAL_PATIENCE_OVER] = "start patience over",
 	[VASSAL_START_TIMEOUT] = "start timeout", [VASSAL_SETTLED] = "settled", [VASSAL_PROBE_TIMEOUT] = "probe timeout",
 	[VASSAL_MERCY_OVER] = "mercy over", [VASSAL_BACKOFF_OVER] = "throttle over",
-	[VASSAL_HEARTBEAT_LOST] = "heartbeat lost",
+	[VASSAL_HEARTBEAT_LOST] = "heartbeat lost", [VASSAL_RETIRE_OVER] = "retire mercy over", [VASSAL_HOLD_OVER] = "hold limit over",
 };
 static_assert(sizeof events / sizeof *events == VASSAL_EVENTS, "an event without a name");
 
@@ -34,6 +40,7 @@ static const char *const stages[] = {
 	[VASSAL_WHY_TIMEOUT] = "timeout", [VASSAL_WHY_NO_APP] = "no-app", [VASSAL_WHY_PROBE] = "probe",
 	[VASSAL_WHY_RESPAWNING] = "respawning", [VASSAL_WHY_HEARTBEAT] = "heartbeat", [VASSAL_WHY_CURSED] = "cursed",
 	[VASSAL_WHY_STOPPED] = "stopped", [VASSAL_WHY_REMOVED] = "removed", [VASSAL_WHY_IMPATIENT] = "impatient",
+	[VASSAL_WHY_SWITCH] = "switch",
 };
 static_assert(sizeof stages / sizeof *stages == VASSAL_WHYS, "a reason without a name");
 
@@ -125,6 +132,9 @@ void failure_text(char *buf, size_t size, const struct vassal_failure *failure)
 		return;
 	case VASSAL_WHY_IMPATIENT:
 		snprintf(buf, size, "hung in its start and was killed, since newer code was asked for");
+		return;
+	case VASSAL_WHY_SWITCH:
+		snprintf(buf, size, "passed, but clients could not be led to it: %s", strerror(failure->detail));
 		return;
 	case VASSAL_WHY_NONE:
 	case VASSAL_WHYS:

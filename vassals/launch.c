@@ -25,6 +25,7 @@ static const char *const stage_names[] = {
 	[LAUNCH_SIGNALS] = "signals", [LAUNCH_SESSION] = "setsid", [LAUNCH_LIMITS] = "limits",
 	[LAUNCH_PLACE_FDS] = "placing descriptors", [LAUNCH_GROUPS_AND_IDS] = "dropping privileges",
 	[LAUNCH_CHDIR] = "chdir", [LAUNCH_EXEC] = "exec", [LAUNCH_FROZEN] = "frozen before exec",
+	[LAUNCH_SOCKETS] = "binding its sockets",
 };
 static_assert(ARRAY_SIZE(stage_names) == LAUNCH_STAGES, "a stage without a name");
 

@@ -11,7 +11,9 @@
 
 enum launch_stage {
 	LAUNCH_OK, LAUNCH_POLICY, LAUNCH_DESCRIPTORS, LAUNCH_CLONE, LAUNCH_SIGNALS, LAUNCH_SESSION, LAUNCH_LIMITS,
-	LAUNCH_PLACE_FDS, LAUNCH_GROUPS_AND_IDS, LAUNCH_CHDIR, LAUNCH_EXEC, LAUNCH_FROZEN, LAUNCH_STAGES
+	LAUNCH_PLACE_FDS, LAUNCH_GROUPS_AND_IDS, LAUNCH_CHDIR, LAUNCH_EXEC, LAUNCH_FROZEN,
+	LAUNCH_SOCKETS,		/* before all that: its sockets could not be bound */
+	LAUNCH_STAGES
 };
 const char *launch_stage_name(unsigned stage);	/* "exec", "clone", ... "?" beyond the table */
 

@@ -135,6 +135,7 @@ static struct spec *spec_new(void)
 		spec->signal = SPEC_SIGNAL_UNSURE;
 		spec->ready_for_ms = UINT32_MAX;
 		spec->start_timeout_ms = UINT32_MAX;
+		spec->health_timeout_ms = spec->retire_mercy_ms = spec->drain_ms = spec->health_interval_ms = UINT32_MAX;
 	}
 	return spec;
 }
@@ -188,6 +189,11 @@ struct spec *spec_free(struct spec *spec)
 		free(spec->uid);
 		free(spec->gid);
 		free(spec->unsure);
+		free(spec->sockets);
+		free(spec->no_hold);
+		free(spec->no_double);
+		free(spec->health_status);
+		free(spec->wants);
 		free(spec->warnings);
 		free(spec);
 	}

@@ -19,6 +19,10 @@ enum spec_signal {
 
 enum spec_protocol { SPEC_PROBE_NONE, SPEC_PROBE_UWSGI, SPEC_PROBE_HTTP };
 
+/* Whether its reloads are to be handovers: as [regent] says. */
+enum spec_handover { SPEC_HANDOVER_UNSET, SPEC_HANDOVER_NO, SPEC_HANDOVER_YES, SPEC_HANDOVER_FORCE };
+enum spec_choice { SPEC_CHOICE_UNSET, SPEC_CHOICE_NO, SPEC_CHOICE_YES };
+
 struct spec {
 	enum spec_signal signal;
 	bool has_app;			/* module, wsgi-file, ... : a python app is expected to load */
@@ -33,6 +37,19 @@ struct spec {
 	uint32_t ready_for_ms;		/* [regent] ready-for; UINT32_MAX when not set */
 	uint32_t start_timeout_ms;	/* [regent] start-timeout; UINT32_MAX when not set */
 	bool calm;			/* [regent] reload-on-change = no */
+	/* --- held sockets and handover */
+	enum spec_handover handover;	/* [regent] handover = no | yes | force */
+	enum spec_choice hold_sockets;	/* [regent] hold-sockets = no | yes */
+	char *sockets;			/* what to hold, as text for sockets_parse(); NULL: it has none, or no_hold says why not */
+	char *no_hold;			/* why its sockets cannot be held ("line 3: socket = @app: abstract"), or NULL */
+	char *no_double;		/* why there should not be two of it for a moment ("line 9: stats"), or NULL */
+	bool lazy;			/* lazy = true: its workers must not be paused (byte 1 would leave them so) */
+	uint32_t health_timeout_ms;	/* [regent] health-timeout; likewise these, UINT32_MAX when not set */
+	uint32_t retire_mercy_ms, drain_ms, health_interval_ms;
+	char *health_status;		/* [regent] health-status: "200,301", or NULL: any 2xx */
+	bool health_restart;		/* [regent] health-restart = yes: a liveness check that fails restarts it */
+	/* A file that must be read before the above is known: absolute path; NULL: nothing is missing. See spec_read(). */
+	char *wants;
 	char *uid, *gid;		/* as the ini says (name or number), or NULL; NULL where unresolved */
 	char *unsure;			/* why something is not resolved ("line 7: include"; the first such), or NULL */
 	unsigned long long hash;	/* of the content */

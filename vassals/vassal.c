@@ -66,6 +66,7 @@ static const enum vassal_event timer_event[VASSAL_TIMERS] = {
 	[VASSAL_T_START] = VASSAL_START_TIMEOUT, [VASSAL_T_SETTLE] = VASSAL_SETTLED,
 	[VASSAL_T_PROBE] = VASSAL_PROBE_TIMEOUT, [VASSAL_T_MERCY] = VASSAL_MERCY_OVER,
 	[VASSAL_T_BACKOFF] = VASSAL_BACKOFF_OVER, [VASSAL_T_HEARTBEAT] = VASSAL_HEARTBEAT_LOST,
+	[VASSAL_T_RETIRE] = VASSAL_RETIRE_OVER, [VASSAL_T_HOLD] = VASSAL_HOLD_OVER,
 };
 
 /* ---- the door */
@@ -268,10 +269,11 @@ static void spawn_again(struct step *s)
 	move_queue(s, v->pending == VASSAL_CLASS_NONE ? VASSAL_CLASS_RESPAWN : (enum vassal_class)v->pending);
 }
 
-void vassal_adopt(struct vassal *v, const struct vassal_rules *rules, bool has_process, pid_t pid, uint64_t now,
+void vassal_adopt(struct vassal *v, const struct vassal_rules *rules, bool has_process, bool has_beside, uint64_t now,
 		  struct vassal_actions *actions)
 {
-	struct vassal_input in = { .event = VASSAL_EXITED, .now = now, .arg = pid };
+	(void)has_beside;
+	struct vassal_input in = { .event = VASSAL_EXITED, .now = now, .arg = v->pid };
 	struct step s = { v, rules, &in, actions };
 	actions->n = 0;
 	if (v->state == VASSAL_SPAWNING) {

@@ -27,6 +27,13 @@ enum vassal_state {
 	VASSAL_BROKEN,		/* lives, but failed the gate (no app loaded, bad answer): serves errors */
 	VASSAL_RELOAD_QUEUED,	/* runs; its reload waits for a start slot */
 	VASSAL_RELOADING,	/* byte 1 was sent; the byte of the new code has not come */
+	/* Handover. Until the switch the old generation is the vassal's own and serves; the new one is `beside`. */
+	VASSAL_RENEW_SPAWNING,	/* the keeper was asked to start the new one */
+	VASSAL_RENEW_STARTING,	/* it runs; the byte that says it is up has not come */
+	VASSAL_RENEW_SETTLING,	/* it is at the gate */
+	VASSAL_SWITCHING,	/* it passed; the keeper was asked to lead clients to it */
+	VASSAL_ABANDONING,	/* it failed, and is being killed; the old one serves on */
+	VASSAL_RETIRING,	/* the new one serves; the old one, now `beside`, drains, finishes its requests and ends */
 	VASSAL_STOPPING,	/* the stop byte was sent; has until its mercy is over */
 	VASSAL_CURSED,		/* closed its wire, but the process is still there */
 	VASSAL_KILLING,		/* SIGKILL was sent to the whole tree */
@@ -55,6 +62,16 @@ enum vassal_event {
 	VASSAL_STARTED,		/* arg: pid */
 	VASSAL_SPAWN_FAILED,	/* failure: stage and errno */
 	VASSAL_EXITED,		/* arg: wait status */
+	/* of the generation beside, made at the door from the above */
+	VASSAL_BESIDE_STARTED,
+	VASSAL_BESIDE_SPAWN_FAILED,
+	VASSAL_BESIDE_EXITED,
+	VASSAL_BESIDE_UP,
+	VASSAL_BESIDE_EOF,
+	/* held sockets */
+	VASSAL_SWITCHED,	/* clients reach the new generation */
+	VASSAL_SWITCH_FAILED,	/* arg: errno */
+	VASSAL_DRAINED,		/* the old one's listeners have been quiet */
 	/* its wire and its output */
 	VASSAL_BYTE,		/* arg: the byte */
 	VASSAL_UP,		/* (made from a byte by the rules: the code accepts requests) */
@@ -71,12 +88,14 @@ enum vassal_event {
 	VASSAL_MERCY_OVER,	/* stop mercy or curse tolerance */
 	VASSAL_BACKOFF_OVER,
 	VASSAL_HEARTBEAT_LOST,
+	VASSAL_RETIRE_OVER,	/* retire-mercy of the generation beside */
+	VASSAL_HOLD_OVER,	/* nothing has served for hold-limit: clients shall be refused rather than wait */
 	VASSAL_EVENTS
 };
 
 enum vassal_timer {
 	VASSAL_T_GRACE, VASSAL_T_FREEZE, VASSAL_T_PATIENCE, VASSAL_T_START, VASSAL_T_SETTLE, VASSAL_T_PROBE, VASSAL_T_MERCY,
-	VASSAL_T_BACKOFF, VASSAL_T_HEARTBEAT, VASSAL_TIMERS
+	VASSAL_T_BACKOFF, VASSAL_T_HEARTBEAT, VASSAL_T_RETIRE, VASSAL_T_HOLD, VASSAL_TIMERS
 };
 
 /* What a frozen vassal's config did meanwhile. */
@@ -99,6 +118,7 @@ enum vassal_why {
 	VASSAL_WHY_STOPPED,	/* an operator stopped it meanwhile */
 	VASSAL_WHY_REMOVED,	/* its config went meanwhile */
 	VASSAL_WHY_IMPATIENT,	/* hung in its start, and newer code was asked for */
+	VASSAL_WHY_SWITCH,	/* detail: errno of leading clients to it */
 	VASSAL_WHYS
 };
 struct vassal_failure {
@@ -116,7 +136,13 @@ struct vassal_rules {
 	bool calm;			/* [regent] reload-on-change = no: a changed config does not touch what runs */
 	bool probe;			/* the gate asks for one request */
 	bool probe_strict;		/* [regent] health: no answer in time is a failure, not "busy" */
+	bool hold;			/* the keeper holds its sockets, from the next start on */
+	bool handover;			/* a reload starts the new generation beside the old, if that one's sockets are held */
+	bool pause;			/* a reload in place pauses the workers first: it was to be a handover, and cannot be one */
 	uint64_t ready_for, start_patience, start_timeout;
+	uint64_t probe_limit;		/* [regent] health-timeout */
+	uint64_t retire_mercy;		/* of the old generation, from the switch to SIGKILL */
+	uint64_t hold_limit;		/* clients wait so long for a vassal that died to come back */
 	uint64_t mercy;			/* after the stop byte: emperor-curse-tolerance */
 	uint64_t curse_tolerance, heartbeat;
 	uint8_t stop_byte;		/* 0, or 2 with emperor-graceful-shutdown */
@@ -127,7 +153,24 @@ struct vassal_rules {
 #define VASSAL_OLD_WORKERS_NS (60ULL * 1000000000ULL)	/* uWSGI's worker-reload-mercy: what byte 1 may take before new code runs */
 #define VASSAL_SILENT_NS (2ULL * 1000000000ULL)	/* cheap and router-only vassals say nothing after byte 1: alive this long must do */
 #define VASSAL_RESPAWNS_MAX 3				/* bytes 5 beyond the first before the gate calls it respawning over and over */
-#define VASSAL_PROBE_NS (10ULL * 1000000000ULL)		/* no answer within this is "busy", not "broken", unless health is set */
+#define VASSAL_PROBE_NS (10ULL * 1000000000ULL)		/* the default of probe_limit: no answer within it is "busy", not "broken", unless health is set */
+
+/* What the other generation is. */
+enum vassal_beside_phase {
+	VASSAL_BESIDE_NONE,
+	VASSAL_BESIDE_TRIED,	/* the new one: VASSAL_RENEW_* and VASSAL_SWITCHING say how far it is */
+	VASSAL_BESIDE_DRAINING,	/* the old one; clients no longer come, those on the way are waited for */
+	VASSAL_BESIDE_RETIRING,	/* the old one, told to end when its requests are done */
+	VASSAL_BESIDE_KILLED,	/* either: SIGKILL was sent */
+	VASSAL_BESIDE_PHASES
+};
+struct vassal_beside {
+	uint64_t generation;	/* 0: none */
+	uint64_t up_at;
+	int32_t pid;
+	uint8_t phase;		/* enum vassal_beside_phase */
+	uint8_t up_byte, spawned, loyal;
+};
 
 struct vassal {
 	uint8_t wanted;			/* enum vassal_wanted */
@@ -140,6 +183,9 @@ struct vassal {
 	uint8_t probing;
 	uint8_t noted;			/* enum vassal_noted, while it is frozen */
 	uint8_t up_byte;		/* the byte that said so in this generation; 0: none ever came, it was assumed */
+	uint8_t held;			/* the sockets of its own generation are held */
+	uint8_t stale;			/* newer code failed: what serves is older than its files say */
+	uint8_t was_broken;		/* while something is tried beside it: it serves errors itself */
 	int32_t pid;			/* of the generation's first process; 0: none */
 	uint32_t cycle;			/* counts executions of the code: spawns and bytes 1 */
 	uint32_t answered;		/* the newest cycle with a result */
@@ -150,7 +196,8 @@ struct vassal {
 	uint32_t reloads;
 	struct vassal_failure failure;	/* of the newest failed cycle or death; WHY_NONE after a success */
 	int32_t last_status;		/* wait status of the newest end; -1: none yet */
-	uint64_t generation;		/* the keeper's name for the process tree; 0: none. Set with VASSAL_ADMITTED's spawn */
+	uint64_t generation;		/* the keeper's name for the process tree that serves; 0: none. Set with VASSAL_ADMITTED's spawn */
+	struct vassal_beside beside;
 	uint64_t since;			/* of this state, monotonic ns */
 	uint64_t up_at;			/* when it was last up; 0: not in this generation */
 	uint64_t deadline[VASSAL_TIMERS];	/* monotonic ns; 0: not armed */
@@ -160,8 +207,10 @@ enum vassal_act {
 	VASSAL_ACT_ASK,		/* wait for a start slot in class arg (again: change the class) */
 	VASSAL_ACT_LEAVE,	/* wait no more */
 	VASSAL_ACT_RELEASE,	/* the start slot is free */
-	VASSAL_ACT_SPAWN,	/* start v->generation (a new number is in it already) */
-	VASSAL_ACT_SEND,	/* arg: byte for the wire */
+	VASSAL_ACT_SPAWN,	/* start action.generation; arg: enum vassal_spawn */
+	VASSAL_ACT_SEND,	/* arg: byte for the wire, maybe + VASSAL_SEND_PAUSED */
+	VASSAL_ACT_SWITCH,	/* lead clients to action.generation, then drain the other side; again is fine */
+	VASSAL_ACT_CLOSE,	/* let go of the held sockets: clients are refused */
 	VASSAL_ACT_KILL,	/* SIGKILL to the whole tree */
 	VASSAL_ACT_FORGET,	/* the end of action.generation was acted on */
 	VASSAL_ACT_PROBE,
@@ -170,7 +219,9 @@ enum vassal_act {
 	VASSAL_ACT_ANSWER_STOPS,	/* all stop requests: done */
 	VASSAL_ACT_CANCEL,	/* all start-like requests: VASSAL_FAILED_DOWN, why = arg (stopped or removed) */
 };
-#define VASSAL_ACTIONS_MAX 12
+enum vassal_spawn { VASSAL_SPAWN_HELD = 1, VASSAL_SPAWN_BESIDE = 2 };
+#define VASSAL_SEND_PAUSED 0x100	/* pause the workers first: a bare byte loses what they have just accepted */
+#define VASSAL_ACTIONS_MAX 16
 struct vassal_action { uint8_t act; uint32_t arg; uint64_t generation; };
 struct vassal_actions {
 	struct vassal_action list[VASSAL_ACTIONS_MAX];
@@ -180,6 +231,7 @@ struct vassal_actions {
 struct vassal_input {
 	enum vassal_event event;
 	uint64_t now;
+	uint64_t generation;		/* that the keeper's news, bytes, words and probes are about; 0: the vassal's own */
 	int64_t arg;
 	struct vassal_failure failure;	/* with SPAWN_FAILED */
 	enum vassal_class class;	/* with CHANGED: BOOT at the first listing, else DEPLOY */
@@ -196,9 +248,9 @@ void vassal_handle(struct vassal *v, const struct vassal_rules *rules, const str
 uint32_t vassal_ticket(const struct vassal *v, enum vassal_event request);
 /* The earliest deadline, 0 if none. */
 uint64_t vassal_deadline(const struct vassal *v);
-/* A new ruler has read the record; has_process: the keeper holds a live or unforgotten generation v->generation.
+/* A new ruler has read the record; has_process, has_beside: the keeper holds a live or unforgotten generation of that number.
  * Makes record and fact agree again; the actions say what must be (re)done. */
-void vassal_adopt(struct vassal *v, const struct vassal_rules *rules, bool has_process, pid_t pid, uint64_t now,
+void vassal_adopt(struct vassal *v, const struct vassal_rules *rules, bool has_process, bool has_beside, uint64_t now,
 		  struct vassal_actions *actions);
 
 bool vassal_is_frozen(const struct vassal *v);

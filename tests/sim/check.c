@@ -33,6 +33,12 @@ static uint64_t limit_of(const struct sim *s, const struct vassal_rules *r, enum
 	case VASSAL_BLACKLISTED: return r->backoff.max_ns + SLACK;
 	case VASSAL_QUEUED:
 	case VASSAL_RELOAD_QUEUED: return (s->n_sites + 1) * (r->start_patience + SLACK);
+	case VASSAL_RENEW_SPAWNING:
+	case VASSAL_RENEW_STARTING:
+	case VASSAL_RENEW_SETTLING:
+	case VASSAL_SWITCHING:
+	case VASSAL_ABANDONING:
+	case VASSAL_RETIRING:
 	case VASSAL_READY:
 	case VASSAL_BROKEN:
 	case VASSAL_EXILED:
@@ -183,8 +189,8 @@ static void check_signal(struct sim *s, const struct court_order *o)
 	enum fate fate = keeper_fate(s, o->generation);
 	if (fate == FATE_NONE || fate == FATE_FAILED_TOLD || fate == FATE_FORGOTTEN || (p && p->told))
 		sim_fail(s, "%s: generation %lu is signalled, and is known to be gone", o->vassal->name, o->generation);
-	if (o->kind == COURT_SEND && o->byte != 0 && v->up_at != 0 && s->now < v->up_at + VASSAL_WORKERS_UP_NS)
-		sim_fail(s, "%s: byte %u comes too soon after it was up", o->vassal->name, o->byte);
+	if (o->kind == COURT_SEND && o->arg != 0 && v->up_at != 0 && s->now < v->up_at + VASSAL_WORKERS_UP_NS)
+		sim_fail(s, "%s: byte %u comes too soon after it was up", o->vassal->name, o->arg);
 }
 
 static void check_turn(struct sim *s, const struct court_vassal *granted)
@@ -201,7 +207,7 @@ void check_order(struct sim *s, const struct court_order *o)
 		sim_fail(s, "%s: an order without its record", o->vassal->name);
 	if (o->kind == COURT_SEND || o->kind == COURT_KILL)
 		check_signal(s, o);
-	if (o->kind == COURT_SPAWN || (o->kind == COURT_SEND && o->byte == 1))
+	if (o->kind == COURT_SPAWN || (o->kind == COURT_SEND && o->arg == 1))
 		check_turn(s, o->vassal);
 	if (o->kind == COURT_FORGET && o->vassal->v.generation == o->generation)
 		sim_fail(s, "%s: generation %lu is forgotten, and its record still speaks of it", o->vassal->name, o->generation);

@@ -23,7 +23,7 @@ static void post(struct sim *s, const struct court_order *order)
 	q->kind = order->kind;
 	q->site = sim_site_of(order->vassal->name);
 	q->generation = order->generation;
-	q->byte = order->byte;
+	q->byte = order->arg;
 	q->cycle = order->vassal->v.cycle;
 	if (order->record) {
 		q->record = malloc(order->record_size);
@@ -34,7 +34,7 @@ static void post(struct sim *s, const struct court_order *order)
 	s->orders_end = &q->next;
 	s->pushed++;
 	struct proc *p = keeper_find(s, order->generation);
-	if (p && order->kind == COURT_SEND && order->byte == 1)
+	if (p && order->kind == COURT_SEND && order->arg == 1)
 		p->reload_from = p->exec;
 }
 

@@ -44,8 +44,8 @@ static void fake_probe(void *data, struct court_vassal *cv) { (void)data; (void)
 static void fake_order(void *data, const struct court_order *order)
 {
 	struct fake *f = data;
-	f->byte_1s += order->kind == COURT_SEND && order->byte == 1;
-	f->stops += order->kind == COURT_SEND && order->byte == 0;
+	f->byte_1s += order->kind == COURT_SEND && order->arg == 1;
+	f->stops += order->kind == COURT_SEND && order->arg == 0;
 }
 
 static void fake_answer(void *data, uint64_t waiter, struct court_vassal *cv, const struct court_answer *answer)
