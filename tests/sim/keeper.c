@@ -161,6 +161,8 @@ void keeper_take_order(struct sim *s)
 	case COURT_SEND:
 	case COURT_KILL: signal_it(s, q); break;
 	case COURT_FORGET: forget(s, q); break;
+	case COURT_SWITCH:
+	case COURT_CLOSE:
 	case COURT_STATE: break;
 	case COURT_DROP: drop(s, q); break;
 	}
