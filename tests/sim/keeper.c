@@ -145,7 +145,7 @@ static void check_cycle(struct sim *s, const struct queued *q)
 
 void keeper_take_order(struct sim *s)
 {
-	static const char *const names[] = { "SPAWN", "SEND", "KILL", "FORGET", "STATE", "DROP" };
+	static const char *const names[] = { "SPAWN", "SEND", "KILL", "FORGET", "SWITCH", "CLOSE", "STATE", "DROP" };
 	struct queued *q = s->orders;
 	s->orders = q->next;
 	if (!s->orders)
