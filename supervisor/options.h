@@ -39,6 +39,9 @@ struct options {
 	uint32_t ruler_patience;		/* ms, 10000; given in s, decimals allowed */
 	uint32_t max_starting;			/* 2 x CPUs; 0: no limit */
 	uint32_t start_patience, start_timeout, ready_for;	/* ms: 30000, 120000, 1000; given in s, decimals allowed */
+	bool hold_sockets;
+	int handover;				/* enum spec_handover; UNSET where nobody said anything */
+	uint32_t retire_mercy_ms, drain_ms, health_timeout_ms, hold_limit_ms;	/* 60000, 100, 10000, 60000; likewise given in s */
 	struct options_list vassal_users;	/* as root with neither uid nor tyrant: who may be named by an ini; empty: anyone but root */
 	bool vassals_as_root;
 	/* what to do */

@@ -10,7 +10,7 @@
 
 static const char *const titles[] = {
 	[GROUP_GENERAL] = "General", [GROUP_MONITORS] = "Where the vassals are", [GROUP_VASSALS] = "How they are started",
-	[GROUP_LIFE] = "Life and death", [GROUP_RIGHTS] = "Whom they run as", [GROUP_LOGS] = "Logs", [GROUP_CONTROL] = "Control",
+	[GROUP_LIFE] = "Life and death", [GROUP_DEPLOYS] = "Deploys", [GROUP_RIGHTS] = "Whom they run as", [GROUP_LOGS] = "Logs", [GROUP_CONTROL] = "Control",
 };
 _Static_assert(sizeof(titles) / sizeof(titles[0]) == OPTIONS_GROUPS, "a title for each group");
 

@@ -80,6 +80,20 @@ const struct options_row options_rows[] = {
 	{ "start-timeout", OURS(LIFE), DURATION(start_timeout, 100, DAY_MS, "120"), .help = "A start or reload that is not ready by then has failed." },
 	{ "ready-for", OURS(LIFE), DURATION(ready_for, 0, DAY_MS, "1"), .help = "A vassal must stay up so long before it is called ready." },
 
+	{ "hold-sockets", OURS(DEPLOYS), FLAG(hold_sockets),
+	  .help = "Hold the vassals' listening sockets, so that clients wait while one restarts instead of being refused." },
+	{ "handover", OURS(DEPLOYS), .kind = OPTION_HANDOVER, .offset = AT(handover), .argument = ARGUMENT_OPTIONAL, .word = "yes|no|force",
+	  .help = "A reload starts the new code beside the old, and clients meet it only once it has shown that it works. Implies "
+		  "hold-sockets. With force also where two at once are unwise. Default: no." },
+	{ "health-timeout", OURS(DEPLOYS), DURATION(health_timeout_ms, 100, DAY_MS, "10"),
+	  .help = "New code that was asked for a page must answer within so long." },
+	{ "drain", OURS(DEPLOYS), DURATION(drain_ms, 0, 10000, "0.1"),
+	  .help = "After a handover: the old code is told to end when no client has come to it for so long." },
+	{ "retire-mercy", OURS(DEPLOYS), DURATION(retire_mercy_ms, 1000, DAY_MS, "60"),
+	  .help = "After a handover: the requests that the old code still serves have so long." },
+	{ "hold-limit", OURS(DEPLOYS), DURATION(hold_limit_ms, 0, DAY_MS, "60"),
+	  .help = "Clients wait so long for a vassal that ended to come back; then they are refused." },
+
 	{ "uid", UWSGI(RIGHTS), TEXT(uid, "user"), .help = "Run the vassals as this user (name or number)." },
 	{ "gid", UWSGI(RIGHTS), TEXT(gid, "group"), .help = "Run the vassals with this group (name or number)." },
 	{ "emperor-tyrant", UWSGI(RIGHTS), FLAG(emperor_tyrant), .help = "Run each vassal as the owner and group of its config." },

@@ -19,6 +19,7 @@ enum options_kind {
 	OPTION_NUMBER,		/* uint32_t in [min, max] */
 	OPTION_DURATION,	/* uint32_t in ms, given in seconds with at most three decimals; [min, max] in ms */
 	OPTION_SYSLOG,		/* char *: "" without an argument */
+	OPTION_HANDOVER,	/* int, enum spec_handover: yes, no or force; without an argument yes */
 	OPTION_LOG_DATE,	/* bool; a strftime format turns it on and is not used */
 	OPTION_INI,		/* reads another ini, at once */
 	OPTION_SET,		/* key=value: as if key = value stood here */
@@ -37,7 +38,7 @@ enum options_status {
 
 enum options_section { OPTION_UWSGI, OPTION_REGENT, OPTION_COMMAND_LINE };
 
-enum options_group { GROUP_GENERAL, GROUP_MONITORS, GROUP_VASSALS, GROUP_LIFE, GROUP_RIGHTS, GROUP_LOGS, GROUP_CONTROL, OPTIONS_GROUPS };
+enum options_group { GROUP_GENERAL, GROUP_MONITORS, GROUP_VASSALS, GROUP_LIFE, GROUP_DEPLOYS, GROUP_RIGHTS, GROUP_LOGS, GROUP_CONTROL, OPTIONS_GROUPS };
 
 struct options_row {
 	const char *names;	/* blank between aliases, the first is the one that --help shows */

@@ -8,6 +8,7 @@
 
 #include "supervisor/logger.h"
 #include "vassals/identity.h"
+#include "vassals/spec.h"
 #include "vassals/util.h"
 
 #define SAY(...) options_say(err, setting, __VA_ARGS__)
@@ -69,6 +70,18 @@ static int store_log_date(bool *flag, const struct options_setting *setting, FIL
 	if (yes < 0)
 		SAY("warning: times are ISO 8601; the format '%s' is not used", setting->value);
 	*flag = yes != 0;
+	return 0;
+}
+
+static int store_handover(int *handover, const struct options_setting *setting, FILE *err)
+{
+	int yes = truth(setting->value);
+	if (setting->value && strcasecmp(setting->value, "force") == 0)
+		*handover = SPEC_HANDOVER_FORCE;
+	else if (yes < 0)
+		return SAY("neither yes, no nor force: '%s'", setting->value);
+	else
+		*handover = yes ? SPEC_HANDOVER_YES : SPEC_HANDOVER_NO;
 	return 0;
 }
 
@@ -223,6 +236,7 @@ int options_value_store(struct options *o, const struct options_setting *setting
 	case OPTION_NUMBER: return store_number(to, setting, err);
 	case OPTION_DURATION: return store_duration(to, setting, err);
 	case OPTION_SYSLOG: return store_syslog(to, setting, err);
+	case OPTION_HANDOVER: return store_handover(to, setting, err);
 	case OPTION_LOG_DATE: return store_log_date(to, setting, err);
 	case OPTION_NOTHING: case OPTION_INI: case OPTION_SET: case OPTION_PLACEHOLDER: case OPTION_KINDS: break;
 	}

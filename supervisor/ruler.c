@@ -89,10 +89,13 @@ static int make_court(struct ruler *r)
 			.start_patience = o->start_patience * NSEC_PER_MSEC, .start_timeout = o->start_timeout * NSEC_PER_MSEC,
 			.mercy = o->emperor_curse_tolerance * NSEC_PER_SEC, .curse_tolerance = o->emperor_curse_tolerance * NSEC_PER_SEC,
 			.heartbeat = o->emperor_required_heartbeat * NSEC_PER_SEC,
+			.retire_mercy = o->retire_mercy_ms * NSEC_PER_MSEC, .probe_limit = o->health_timeout_ms * NSEC_PER_MSEC,
+			.hold_limit = o->hold_limit_ms * NSEC_PER_MSEC,
 			.stop_byte = o->emperor_graceful_shutdown ? 2 : 0,
 			.backoff = { .step_ns = throttle_step(o), .max_ns = o->emperor_max_throttle * NSEC_PER_MSEC,
 				     .flat = o->emperor_no_blacklist },
 		},
+		.hold_sockets = o->hold_sockets, .handover = (enum spec_handover)o->handover, .drain_ms = o->drain_ms,
 		.max_starting = o->max_starting, .first_generation = 1, .stamp = stamp,
 	};
 	ruler_world(r, &world);

@@ -44,7 +44,7 @@ def expect_usage(done, path, *words):
 @pytest.mark.parametrize("words, named", [
     (["--no-such-option"], ["no-such-option"]), (["--emperor-frequency=3"], ["emperor-frequency"]), (["-Z"], ["Z"]),
     (["--pidfile"], ["pidfile"]), (["--emperor-freq", "often"], ["emperor-freq", "often"]), (["--emperor-freq=-1"], ["emperor-freq"]),
-    (["--max-starting="], ["max-starting"]), (["--ini", "/nowhere/x.ini"], ["/nowhere/x.ini"]), (["--emperor-broodlord=3"], ["emperor-broodlord"]),
+    (["--max-starting="], ["max-starting"]), (["--handover=perhaps"], ["handover", "perhaps"]), (["--drain", "11"], ["drain", "11"]), (["--ini", "/nowhere/x.ini"], ["/nowhere/x.ini"]), (["--emperor-broodlord=3"], ["emperor-broodlord"]),
     (["--control-allow", "pn"], ["control-allow", "pn"]), (["--log-syslog=tag,nosuch"], ["log-syslog"]), (["stray"], ["stray"])])
 def test_wrong_words(run, words, named):
     """An unknown option, a missing or wrong value, what regent does not do: one line that names it."""

@@ -13,6 +13,7 @@
 #include "supervisor/options.h"
 #include "supervisor/options_table.h"
 #include "vassals/identity.h"
+#include "vassals/spec.h"
 #include "vassals/util.h"
 
 #define WORDS_MAX 16
@@ -108,6 +109,44 @@ static void test_command_line_forms(void **state)
 	assert_string_equal(o->vassals_set.items[1], "b=2");
 	assert_string_equal(o->emperor_extra_extension.items[0], ".lua");
 	assert_string_equal(o->emperor_extra_extension.items[1], ".py");
+}
+
+/* --handover in its forms; what is said last counts, wherever it stands. */
+static void test_deploys(void **state)
+{
+	static const struct { const char *word; enum spec_handover is; } forms[] = {
+		{ "--handover", SPEC_HANDOVER_YES }, { "--handover=yes", SPEC_HANDOVER_YES }, { "--handover=on", SPEC_HANDOVER_YES },
+		{ "--handover=no", SPEC_HANDOVER_NO }, { "--handover=force", SPEC_HANDOVER_FORCE },
+	};
+	(void)state;
+	assert_int_equal(PARSE("--emperor", "/v"), 0);
+	assert_false(o->hold_sockets);
+	assert_int_equal(o->handover, SPEC_HANDOVER_UNSET);
+	assert_int_equal(o->retire_mercy_ms, 60000);
+	assert_int_equal(o->drain_ms, 100);
+	assert_int_equal(o->health_timeout_ms, 10000);
+	assert_int_equal(o->hold_limit_ms, 60000);
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		assert_int_equal(PARSE("--emperor", "/v", forms[i].word), 0);
+		assert_int_equal(o->handover, forms[i].is);
+	}
+	write_file(ini, "[uwsgi]\nemperor = /v\n[regent]\nhold-sockets = yes\nhandover = force\nretire-mercy = 5\ndrain = 2.5\n"
+			"health-timeout = 0.5\nhold-limit = 7\n");
+	assert_int_equal(PARSE(ini), 0);
+	assert_string_equal(said, "");
+	assert_true(o->hold_sockets);
+	assert_int_equal(o->handover, SPEC_HANDOVER_FORCE);
+	assert_int_equal(o->retire_mercy_ms, 5000);
+	assert_int_equal(o->drain_ms, 2500);
+	assert_int_equal(o->health_timeout_ms, 500);
+	assert_int_equal(o->hold_limit_ms, 7000);
+	write_file(ini, "[uwsgi]\nemperor = /v\n[regent]\nhandover =\nhandover = no\n");
+	assert_int_equal(PARSE(ini), 0);
+	assert_int_equal(o->handover, SPEC_HANDOVER_NO);
+	REFUSED("--handover: neither yes, no nor force: 'perhaps'", "--handover=perhaps");
+	REFUSED("yes: neither an option nor an .ini file (see regent --help)", "--emperor", "/v", "--handover", "yes");
+	REFUSED("--drain: 10.1 is not in 0 to 10 seconds", "--drain", "10.1");
+	REFUSED("--retire-mercy: 0.5 is not in 1 to 86400 seconds", "--retire-mercy", "0.5");
 }
 
 static void test_help_and_version_need_no_emperor(void **state)
@@ -358,7 +397,8 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults), cmocka_unit_test(test_command_line_forms), cmocka_unit_test(test_help_and_version_need_no_emperor),
+		cmocka_unit_test(test_defaults), cmocka_unit_test(test_command_line_forms), cmocka_unit_test(test_deploys),
+		cmocka_unit_test(test_help_and_version_need_no_emperor),
 		cmocka_unit_test(test_one_clear_line), cmocka_unit_test(test_refused_by_name), cmocka_unit_test(test_contradictions),
 		cmocka_unit_test(test_control_allow), cmocka_unit_test(test_debian_ini), cmocka_unit_test(test_ini_sections_and_order),
 		cmocka_unit_test(test_ini_complaints), cmocka_unit_test(test_references), cmocka_unit_test(test_no_hang_on_fifo),
