@@ -18,7 +18,8 @@
 
 #define STACK_SIZE (256UL * 1024)	/* execvpe keeps a path and a copy of argv on it */
 #define GUARD_SIZE (64UL * 1024)
-#define N_STAGED 3			/* in, out, wire */
+#define N_STAGED 3			/* in, out, wire; then the sockets */
+#define N_RESERVED (N_STAGED + LAUNCH_SOCKETS_MAX)
 
 static const char *const stage_names[] = {
 	[LAUNCH_OK] = "ok", [LAUNCH_POLICY] = "policy", [LAUNCH_DESCRIPTORS] = "descriptors", [LAUNCH_CLONE] = "clone",
@@ -73,10 +74,10 @@ int launch_reserve(void)
 	if (null < 0)
 		return -errno;
 	int r = 0;
-	for (int fd = LAUNCH_WIRE_FD; fd < LAUNCH_STAGE_FD + N_STAGED && r == 0; fd++)
+	for (int fd = LAUNCH_WIRE_FD; fd < LAUNCH_STAGE_FD + N_RESERVED && r == 0; fd++)
 		if (null != fd && dup3(null, fd, O_CLOEXEC) < 0)
 			r = -errno;
-	if (null >= LAUNCH_STAGE_FD + N_STAGED)
+	if (null >= LAUNCH_STAGE_FD + N_RESERVED)
 		close(null);
 	return r;
 }
@@ -116,14 +117,17 @@ IN_CHILD static int child_signals(int ignored)
 	return ignored != 0 ? sigaction(ignored, &action, NULL) : 0;
 }
 
-IN_CHILD static int child_descriptors(void)
+IN_CHILD static int child_descriptors(unsigned n_sockets)
 {
-	if (close_range(LAUNCH_STAGE_FD + N_STAGED, ~0U, CLOSE_RANGE_UNSHARE) < 0)
+	if (close_range(LAUNCH_STAGE_FD + N_STAGED + n_sockets, ~0U, CLOSE_RANGE_UNSHARE) < 0)
 		return -1;
 	if (dup2(LAUNCH_STAGE_FD, 0) < 0 || dup2(LAUNCH_STAGE_FD + 1, 1) < 0 || dup2(LAUNCH_STAGE_FD + 1, 2) < 0 ||
 	    dup2(LAUNCH_STAGE_FD + 2, LAUNCH_WIRE_FD) < 0)
 		return -1;
-	return close_range(LAUNCH_STAGE_FD, LAUNCH_STAGE_FD + N_STAGED - 1, 0);
+	for (unsigned i = 0; i < n_sockets; i++)	/* downwards: what is overwritten has been moved already */
+		if (dup2(LAUNCH_STAGE_FD + N_STAGED + (int)i, LAUNCH_SOCKETS_FD + (int)i) < 0)
+			return -1;
+	return close_range(LAUNCH_SOCKETS_FD + n_sockets, LAUNCH_STAGE_FD + N_STAGED + n_sockets - 1, 0);
 }
 
 IN_CHILD static int child_identity(const struct launch *what, bool *inside)
@@ -155,7 +159,7 @@ IN_CHILD static int child_main(void *arg)
 
 	STEP(LAUNCH_SIGNALS, child_signals(what->ignored) < 0);
 	STEP(LAUNCH_SESSION, setsid() < 0);
-	STEP(LAUNCH_PLACE_FDS, child_descriptors() < 0);
+	STEP(LAUNCH_PLACE_FDS, child_descriptors(what->n_sockets) < 0);
 	STEP(LAUNCH_LIMITS, setrlimit(RLIMIT_NOFILE, &what->nofile) < 0);
 	STEP(LAUNCH_GROUPS_AND_IDS, child_identity(what, &inside) < 0);
 	STEP(LAUNCH_CHDIR, !inside && chdir(what->cwd) < 0);
@@ -173,16 +177,23 @@ out:
 static int stage_descriptors(const struct launch *what)
 {
 	const int from[N_STAGED] = { what->in, what->out, what->wire };
+	if (what->n_sockets > LAUNCH_SOCKETS_MAX)
+		return -E2BIG;
+	for (unsigned i = 0; i < what->n_sockets; i++)
+		if (dup3(what->sockets[i], LAUNCH_STAGE_FD + N_STAGED + (int)i, O_CLOEXEC) < 0)
+			return -errno;
 	for (int i = 0; i < N_STAGED; i++)
 		if (from[i] >= 0 && dup3(from[i], LAUNCH_STAGE_FD + i, O_CLOEXEC) < 0)
 			return -errno;
 	return 0;
 }
 
-/* The reserved numbers go back to /dev/null: a vassal's ends left open in the keeper would hide their end of file. */
+/* The reserved numbers go back to /dev/null: a vassal's ends left open in the keeper would hide their end of file, and a socket that
+ * was let go of would go on listening. */
 static void unstage_descriptors(const struct launch *what)
 {
-	for (int i = what->in >= 0 ? 0 : 1; i < N_STAGED; i++)
+	int n = N_STAGED + (int)(what->n_sockets <= LAUNCH_SOCKETS_MAX ? what->n_sockets : 0);
+	for (int i = what->in >= 0 ? 0 : 1; i < n; i++)
 		dup3(LAUNCH_WIRE_FD, LAUNCH_STAGE_FD + i, O_CLOEXEC);
 }
 

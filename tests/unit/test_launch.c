@@ -1,96 +1,5 @@
 /* launch: real children. What each finds, at which stage a start fails and why, and what a hostile tenant cannot do to it. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "vassals/launch.h"
-#include "vassals/util.h"
-
-#define TENANT 65532
-
-static char directory[] = "/tmp/regent-unit-XXXXXX";
-
-struct run { struct launch what; const char *programs[2], *argv[8], *envp[2]; int output, wire; sigset_t mask; };
-
-static void prepare(struct run *r, const char *program, const char *script)
-{
-	int pair[2], wires[2];
-	assert_int_equal(pipe2(pair, O_CLOEXEC), 0);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, wires), 0);
-	*r = (struct run){ .programs = { program }, .argv = { NULL, "-c", script, "name" }, .envp = { "PATH=/usr/bin:/bin" },
-			   .output = pair[0], .wire = wires[0] };
-	sigemptyset(&r->mask);
-	r->what = (struct launch){ .argv = r->argv, .programs = r->programs, .envp = r->envp, .cwd = "/", .in = open("/dev/null", O_RDWR | O_CLOEXEC),
-				   .out = pair[1], .wire = wires[1], .mask = &r->mask, .ignored = SIGPIPE, .identity = { .uid = IDENTITY_NONE } };
-	getrlimit(RLIMIT_NOFILE, &r->what.nofile);
-}
-
-static void finish(struct run *r)
-{
-	util_close(r->what.in);
-	util_close(r->what.out);
-	util_close(r->what.wire);
-	util_close(r->output);
-	util_close(r->wire);
-}
-
-/* What the child printed, and its wait status. */
-static const char *run(struct run *r, int *status)
-{
-	static char text[16384];
-	struct launched l;
-	size_t n = 0;
-	assert_int_equal(launch_start(&r->what, &l), 0);
-	assert_int_equal(l.stage, LAUNCH_OK);
-	r->what.out = util_close(r->what.out);
-	for (ssize_t got; (got = read(r->output, text + n, sizeof text - 1 - n)) > 0; )
-		n += (size_t)got;
-	text[n] = '\0';
-	assert_int_equal(waitpid(l.pid, status, 0), l.pid);
-	close(l.pidfd);
-	return text;
-}
-
-static const char *script(const char *text)
-{
-	struct run r;
-	int status;
-	prepare(&r, "/bin/sh", text);
-	const char *said = run(&r, &status);
-	assert_int_equal(status, 0);
-	finish(&r);
-	return said;
-}
-
-static void expect_failure(struct run *r, enum launch_stage stage, int error)
-{
-	struct launched l;
-	int r_ = launch_start(&r->what, &l);
-	assert_string_equal(launch_stage_name(l.stage), launch_stage_name(stage));
-	assert_int_equal(l.error, error);
-	assert_int_equal(r_, -error);
-	assert_int_equal(l.pidfd, -1);
-	assert_true(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);	/* it is reaped */
-	r->what.out = util_close(r->what.out);
-	char c;
-	assert_int_equal(read(r->output, &c, 1), 0);	/* and no end of it is left open */
-	finish(r);
-}
+#include "launching.h"
 
 /* ---- what it finds */
 
@@ -135,6 +44,50 @@ static const char *without_glibcs_own(const char *said)
 		memcpy(number + strlen("SigIgn:\t"), mark, 16);
 	}
 	return text;
+}
+
+static ino_t inode_of(int fd)
+{
+	struct stat st;
+	assert_int_equal(fstat(fd, &st), 0);
+	return st.st_ino;
+}
+
+/* In their order from 4 on, open across exec, and nothing else; nothing of them is left with us, after a failure neither. */
+static void test_sockets(void **state)
+{
+	static const unsigned counts[] = { 1, 2, 3, 4, LAUNCH_SOCKETS_MAX };
+	int fds[LAUNCH_SOCKETS_MAX + 1];
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	for (size_t n = 0; n < ARRAY_SIZE(counts); n++) {
+		struct run r;
+		int status;
+		char expected[1024] = "";
+		for (unsigned i = 0; i < counts[n]; i++)
+			sprintf(expected + strlen(expected), "%u socket:[%ju]\n", LAUNCH_SOCKETS_FD + i, (uintmax_t)inode_of(fds[i]));
+		prepare(&r, "/bin/sh", "i=4; while [ $i -lt 1000 ]; do [ -e /proc/$$/fd/$i ] && echo $i $(readlink /proc/$$/fd/$i); i=$((i+1)); done; :");
+		r.what.sockets = fds;
+		r.what.n_sockets = counts[n];
+		assert_string_equal(run(&r, &status), expected);
+		finish(&r);
+	}
+	struct run r;
+	struct stat null, st;
+	prepare(&r, "/bin/sh", "");
+	r.what.sockets = fds;
+	r.what.n_sockets = LAUNCH_SOCKETS_MAX + 1;
+	expect_failure(&r, LAUNCH_DESCRIPTORS, E2BIG);
+	prepare(&r, "/nowhere", "");
+	r.what.sockets = fds;
+	r.what.n_sockets = LAUNCH_SOCKETS_MAX;
+	expect_failure(&r, LAUNCH_EXEC, ENOENT);
+	assert_int_equal(fstat(LAUNCH_WIRE_FD, &null), 0);
+	for (int fd = LAUNCH_STAGE_FD; fd < LAUNCH_STAGE_FD + 3 + LAUNCH_SOCKETS_MAX; fd++)
+		assert_true(fstat(fd, &st) == 0 && st.st_ino == null.st_ino);
+	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
 }
 
 static void test_signals(void **state)
@@ -364,7 +317,7 @@ static int group_teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_descriptors), cmocka_unit_test(test_wire_is_connected), cmocka_unit_test(test_signals),
+		cmocka_unit_test(test_descriptors), cmocka_unit_test(test_sockets), cmocka_unit_test(test_wire_is_connected), cmocka_unit_test(test_signals),
 		cmocka_unit_test(test_place), cmocka_unit_test(test_identity), cmocka_unit_test(test_no_program), cmocka_unit_test(test_chdir),
 		cmocka_unit_test(test_ids_refused), cmocka_unit_test(test_limits_refused), cmocka_unit_test(test_out_of_descriptors),
 		cmocka_unit_test(test_bad_descriptor), cmocka_unit_test(test_frozen), cmocka_unit_test(test_stage_names),
