@@ -18,9 +18,14 @@
 #define SOCKETS_TEXT_MAX 1536		/* with NUL: it travels and is recorded beside the vassal */
 #define SOCKETS_ADDRESS_MAX 108		/* with NUL: sun_path */
 
-/* One line of options, then one address a line, as uWSGI's ini has it (":80", "127.0.0.1:80", "[::1]:80", "/path"):
+/* One line of options (maybe empty), then one address a line, each line with its end:
  *   "mode=664 user=pn group=www-data listen=100 reuse-port=1 ...\n/run/site.sock\n127.0.0.1:8000\n"
- * Options that the ini does not set are not in the line. */
+ * Options that the ini does not set are not in the line. Words: mode= umask= (octal); user= group= (name or number); listen=
+ * so-send-timeout= socket-sndbuf= socket-rcvbuf= tcp-fast-open= (numbers); so-keepalive= tcp-nodelay= freebind= (0 or 1);
+ * reuse-port= defer-accept= no-defer-accept= (0 or 1) are taken and mean nothing here: the first is always set, TCP_DEFER_ACCEPT
+ * never, since a client that connected before a switch and spoke only after the drain would wait where nobody accepts any more.
+ * Addresses as uWSGI writes them itself, for it finds a socket by comparing text: ":80" or "0.0.0.0:80", "127.0.0.1:80", "[::1]:80",
+ * "/path". Not: names, abstract or relative ones, port 0, other spellings of a number, a path with a ':' (TCP to uWSGI). */
 struct sockets_wish {
 	unsigned n;
 	char address[SOCKETS_MAX][SOCKETS_ADDRESS_MAX];
@@ -28,10 +33,10 @@ struct sockets_wish {
 	char user[64], group[64];	/* "": as bound */
 	int backlog;
 	int umask;			/* -1: ours */
-	bool defer_accept, tcp_nodelay, keepalive, freebind;	/* so-keepalive, ... : what uWSGI sets only when it binds itself */
-	int send_timeout, sndbuf, rcvbuf;	/* 0: unset */
+	int keepalive, tcp_nodelay, freebind;	/* so-keepalive, ... : what uWSGI sets only when it binds itself */
+	int send_timeout, sndbuf, rcvbuf, fast_open;	/* 0: unset */
 };
-/* The text may come from a hostile ruler. 0; -EINVAL: it is not such a text; -E2BIG: too many or too long. */
+/* The text may come from a hostile ruler. 0; -EINVAL: it is not such a text (one address twice, too); -E2BIG: too many or too long. */
 int sockets_parse(const char *text, struct sockets_wish *ret);
 bool sockets_is_unix(const char *address);
 
@@ -40,18 +45,21 @@ struct sockets_pair { int fd[2]; };	/* A, B; -1: not bound. Both or none */
 /* What went wrong, for one line in the log: of which address, at which step ("bind", "chown", "mkdir .x.regent", ...). */
 struct sockets_fault { int error; unsigned index; char step[64]; };
 
-/* All of these: in the child, with the vassal's ids; may block. 0 or negative errno with *fault filled.
+/* All of these: in the child, with the vassal's ids; may block. 0 or negative errno with *fault filled; pairs untouched then.
  * Binds the addresses whose pair is not there yet (both sides, close-on-exec, nonblocking as uWSGI leaves them, listening); clients reach `side` of
- * these. Then mode, owner and backlog of `side` of all of them, so that a changed ini counts from this generation on; a deleted path
- * or link is repaired where it can be. Pairs bound by an earlier call and handed in are never closed here. On failure what was bound
- * here is undone. A path that is in use by somebody else (somebody accepts there) is -EADDRINUSE; a stale one is replaced. */
+ * these. Then mode, owner and backlog of `side` of all of them, so that a changed ini counts from this generation on. Pairs bound by an
+ * earlier call and handed in are never closed here, and their P is not touched: which side clients reach, only the caller knows;
+ * sockets_switch() to that side makes a P anew that was deleted. A link in D that is lost cannot be made again while its socket lives: it is
+ * passed over here and is -ENOENT in a switch. On failure what was bound here is undone. A P where somebody accepts is
+ * -EADDRINUSE, one that is no socket -EEXIST; a stale one, or what an earlier regent left in D, is replaced. -EPERM: D is not ours. */
 int sockets_prepare(const struct sockets_wish *wish, struct sockets_pair pairs[SOCKETS_MAX], unsigned side, struct sockets_fault *fault);
-/* Leads new clients of every address to `side`. Again is fine. */
+/* Leads new clients of every address to `side`, of all or of none. Again is fine; a deleted P is there again afterwards. */
 int sockets_switch(const struct sockets_wish *wish, const struct sockets_pair pairs[SOCKETS_MAX], unsigned side, struct sockets_fault *fault);
-/* Removes one address's path, links and directory, if they are still ours (same inode). The caller closes the descriptors. */
+/* Removes one address's path, links and directory, if they are still ours (P: the inode of a link in D). The caller closes the descriptors.
+ * 0, also where nothing is left; negative errno. */
 int sockets_remove(const char *address, const struct sockets_pair *pair);
 
-/* Whether a client waits in one of the n listeners. For the drain; any process may ask. */
+/* Whether a client waits in one of the n listeners (-1 is passed over; a listener that somebody shut down has none). For the drain; any process may ask. */
 bool sockets_any_waiting(const int *fds, unsigned n);
 
 /* --- the private socket, through which only the gate asks: bound at path (a directory of the caller's), mode 0666, and the path removed at once.

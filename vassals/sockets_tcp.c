@@ -1,0 +1,85 @@
+/* sockets, TCP: two listeners in one SO_REUSEPORT group, and the one instruction that says which of them gets the clients. */
+#include <errno.h>
+#include <linux/filter.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include "vassals/sockets_inside.h"
+#include "vassals/util.h"
+
+static int run(int fd, int option, unsigned k)
+{
+	struct sock_filter code = BPF_STMT(BPF_RET | BPF_K, k);
+	struct sock_fprog program = { .len = 1, .filter = &code };
+	return setsockopt(fd, SOL_SOCKET, option, &program, sizeof(program)) < 0 ? -errno : 0;
+}
+
+int sockets_tcp_lead(int fd, unsigned side)
+{
+	return run(fd, SO_ATTACH_REUSEPORT_CBPF, side);
+}
+
+static int set(int fd, int level, int option, int value)
+{
+	return setsockopt(fd, level, option, &value, sizeof(value)) < 0 ? -errno : 0;
+}
+
+static int bind_one(const struct sockets_wish *wish, const struct sockets_name *name, bool share, int *ret)
+{
+	CLEANUP_FD int fd = sockets_new(wish, name->any.sa_family);
+	if (fd < 0)
+		return fd;
+	struct timeval timeout = { .tv_sec = wish->send_timeout };
+	int r = set(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+	if (r == 0 && share)
+		r = set(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+	if (r == 0 && wish->freebind)
+		r = set(fd, SOL_IP, IP_FREEBIND, 1);
+	if (r == 0 && wish->keepalive)
+		r = set(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+	if (r == 0 && wish->tcp_nodelay)
+		r = set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+	if (r == 0 && wish->send_timeout && setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout)) < 0)
+		r = -errno;
+	if (r == 0 && wish->fast_open)
+		set(fd, IPPROTO_TCP, TCP_FASTOPEN, wish->fast_open);	/* uWSGI goes on without it, too */
+	if (r == 0 && bind(fd, &name->any, name->length) < 0)
+		r = -errno;
+	if (r == 0)
+		*ret = take_fd(&fd);
+	return r;
+}
+
+/* A and B get their numbers in the group by the order of listening. What comes before B listens goes to A whatever the program says: so A
+ * drops it, where it is not A's, and the client's kernel knocks again. */
+static int listen_both(const struct sockets_wish *wish, const int *fd, unsigned side)
+{
+	int r = side ? run(fd[0], SO_ATTACH_FILTER, 0) : 0;
+	if (r == 0 && (listen(fd[0], wish->backlog) < 0 || listen(fd[1], wish->backlog) < 0))
+		r = -errno;
+	if (r == 0)
+		r = sockets_tcp_lead(fd[0], side);
+	if (r == 0 && side)
+		r = set(fd[0], SOL_SOCKET, SO_DETACH_FILTER, 0);
+	return r;
+}
+
+int sockets_tcp_bind(const struct sockets_wish *wish, const struct sockets_name *name, unsigned side, struct sockets_pair *pair, const char **step)
+{
+	CLEANUP_FD int alone = -1, a = -1, b = -1;
+	*step = "bind";
+	/* Bound alone first: a stranger's SO_REUSEPORT listener of the same user would take us into its group. */
+	int r = bind_one(wish, name, false, &alone);
+	alone = util_close(alone);
+	if (r == 0)
+		r = bind_one(wish, name, true, &a);
+	if (r == 0)
+		r = bind_one(wish, name, true, &b);
+	if (r == 0) {
+		*step = "listen";
+		r = listen_both(wish, (const int[]){ a, b }, side);
+	}
+	if (r == 0)
+		*pair = (struct sockets_pair){ { take_fd(&a), take_fd(&b) } };
+	return r;
+}
