@@ -81,11 +81,10 @@ int errand_connect(const char *address)
 
 /* ---- the child */
 
-static int look(const struct errand *errand, int inotify, struct errand_answer *answer)
+static int open_file(const char *path)
 {
 	struct stat st;
-	watch_walk(inotify, errand->target, &answer->walk);
-	int fd = open(errand->target, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
@@ -93,6 +92,15 @@ static int look(const struct errand *errand, int inotify, struct errand_answer *
 		return -EINVAL;
 	}
 	return fd;
+}
+
+static int run(const struct errand *errand, int inotify, struct errand_answer *answer)
+{
+	if (errand->kind == ERRAND_CONNECT)
+		return errand_connect(errand->target);
+	if (errand->kind == ERRAND_LOOK)
+		watch_walk(inotify, errand->target, &answer->walk);
+	return open_file(errand->target);
 }
 
 static void send_answer(int to, const struct errand_answer *answer, int fd)
@@ -126,7 +134,7 @@ static void child(const struct errand *errand, int answer_fd)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (identity_drop(&errand->identity) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		_exit(1);
-	int fd = errand->kind == ERRAND_LOOK ? look(errand, 4, &answer) : errand_connect(errand->target);
+	int fd = run(errand, 4, &answer);
 	answer.error = fd < 0 ? -fd : 0;
 	send_answer(3, &answer, fd);
 	_exit(0);

@@ -12,6 +12,7 @@
 enum errand_kind {
 	ERRAND_LOOK,	/* walk the path, adding watches to the ruler's inotify descriptor; open the file read-only */
 	ERRAND_CONNECT,	/* connect to a socket: "/path", "127.0.0.1:80", "[::1]:80" */
+	ERRAND_READ,	/* open a regular file for reading by its absolute path: what the vassal's ini includes */
 	ERRAND_KINDS
 };
 #define ERRAND_SECONDS 5	/* then the keeper kills it */
@@ -20,7 +21,7 @@ struct errand {
 	enum errand_kind kind;
 	const char *target;	/* path or address */
 	struct identity identity;
-	int inotify;		/* -1 with ERRAND_CONNECT */
+	int inotify;		/* of ERRAND_LOOK; else -1 */
 };
 
 /* What comes back, with the open file or connected socket beside it when error is 0. */

@@ -3,6 +3,8 @@
 
 #include <sys/inotify.h>
 
+#include "supervisor/errand.h"
+
 static const char good[] = "good.ini";
 
 /* The message just sent had no other effect than this in the log. */
@@ -226,7 +228,8 @@ static void test_errands(void **state)
 		errand(f, good, 0, wrong[i], EBADF, "its descriptor is no inotify");
 	errand(f, "../x.ini", 0, inotify, EPERM, "does not belong to monitor");
 	errand(f, "/etc/shadow", 1, -1, EPERM, "does not belong to monitor");
-	errand(f, good, 2, -1, EINVAL, "");
+	errand(f, good, ERRAND_KINDS, -1, EINVAL, "");
+	errand(f, "sub/x.ini", ERRAND_READ, -1, EPERM, "does not belong to monitor");
 	errand(f, good, 0xffffffff, -1, EINVAL, "");
 	settle(f);
 	assert_int_equal(count_descriptors(f->keeper), before);
@@ -234,6 +237,74 @@ static void test_errands(void **state)
 		close(wrong[i]);
 	close(inotify);
 	goes_on(f);
+}
+
+/* What the helper hands back: a descriptor, or why there is none. */
+static int read_errand(struct fake *f, const char *path, int *fd)
+{
+	struct errand_answer answer;
+	post(f, (struct link_message){ .kind = LINK_ERRAND, .arg = ERRAND_READ, .generation = 78, .name = good, .text = path,
+				       .uid = VASSAL_UID, .gid = VASSAL_UID });
+	struct link_message m = expect(f, LINK_ERRAND_DONE);
+	*fd = -1;
+	if (m.n_fds == 0)
+		return m.error;
+	assert_true(wait_readable(m.fds[0]));
+	assert_int_equal(errand_read(m.fds[0], &answer, fd), 0);
+	link_close_fds(&m);
+	return answer.error;
+}
+
+static void test_errand_reads(void **state)
+{
+	struct fake *f = *state;
+	char path[128], text[8] = "";
+	int fd;
+	snprintf(path, sizeof path, "%s/included", f->directory);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	assert_int_equal(write(fd, "[uwsgi]", 7), 7);
+	close(fd);
+	assert_int_equal(read_errand(f, path, &fd), 0);
+	assert_int_equal(read(fd, text, 7), 7);
+	assert_string_equal(text, "[uwsgi]");
+	assert_true(write(fd, "x", 1) < 0);
+	close(fd);
+	unlink(path);
+	assert_int_equal(read_errand(f, path, &fd), ENOENT);
+	assert_int_equal(read_errand(f, f->directory, &fd), EINVAL);
+	assert_int_equal(read_errand(f, "/dev/null", &fd), EINVAL);
+	assert_int_equal(mkfifo(path, 0666), 0);
+	assert_int_equal(read_errand(f, path, &fd), EINVAL);	/* and nobody waits */
+	unlink(path);
+	if (geteuid() == 0)
+		assert_int_equal(read_errand(f, "/etc/shadow", &fd), EACCES);
+	assert_string_equal(words(f), "");
+	assert_int_equal(read_errand(f, "etc/passwd", &fd), EPERM);
+	assert_non_null(strstr(words(f), "not an absolute path"));
+	goes_on(f);
+}
+
+static int setup_as_root(void **state)
+{
+	static struct fake f;
+	fake_prepare(&f);
+	f.options.uid_number = IDENTITY_NONE;
+	f.options.vassals_as_root = true;
+	fake_begin(&f);
+	*state = &f;
+	return 0;
+}
+
+/* --vassals-as-root: the ruler would read any file of root's. */
+static void test_errand_never_reads_as_root(void **state)
+{
+	struct fake *f = *state;
+	if (geteuid() != 0)
+		skip();
+	post(f, (struct link_message){ .kind = LINK_ERRAND, .arg = ERRAND_READ, .generation = 78, .name = good, .text = "/etc/shadow",
+				       .uid = IDENTITY_NONE, .gid = IDENTITY_NONE });
+	assert_int_equal(expect(f, LINK_ERRAND_DONE).error, EPERM);
+	assert_non_null(strstr(words(f), "what runs as root"));
 }
 
 /* ---- messages that are none */
@@ -276,7 +347,7 @@ static void test_malformed(void **state)
 		{ KIND(LINK_SPAWN), .body = huge, .body_size = sizeof huge, .m.record_size = 40000, .why = "wrong size" },
 		{ KIND(LINK_SPAWN), BODY("a.ini\0"), .m.name_size = 6, .why = "a part is missing" },
 		{ KIND(LINK_SPAWN), BODY("r"), .m.record_size = 1, .why = "a part is missing" },
-		{ KIND(LINK_SPAWN), BODY("a.ini\0text\0r"), .m.name_size = 6, .m.text_size = 5, .m.record_size = 1, .why = "a part is missing" },
+		{ KIND(LINK_SEND), BODY("a.ini\0text\0r"), .m.name_size = 6, .m.text_size = 5, .m.record_size = 1, .why = "a part is missing" },
 		{ KIND(LINK_SPAWN), .body = huge, .body_size = 301, .m.name_size = 300, .m.record_size = 1, .why = "too long" },
 		{ KIND(LINK_SPAWN), BODY("a.inir"), .m.name_size = 5, .m.record_size = 1, .why = "text without its end" },
 		{ KIND(LINK_SPAWN), BODY("a.ini\0b.ini\0r"), .m.name_size = 12, .m.record_size = 1, .why = "text without its end" },
@@ -308,6 +379,8 @@ int main(void)
 		BOTH(test_foreign_generation),
 		BOTH(test_living_is_not_let_go),
 		BOTH(test_errands),
+		BOTH(test_errand_reads),
+		cmocka_unit_test_setup_teardown(test_errand_never_reads_as_root, setup_as_root, teardown),
 		BOTH(test_malformed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
