@@ -131,9 +131,9 @@ static void open_result(struct json *j, enum status status, const char *fmt, va_
 	if (vasprintf(&text, fmt, ap) < 0)
 		text = NULL;
 	json_open(j, NULL, '{');
-	json_string(j, "result", status_word(status));
-	json_int(j, "status", status);
-	json_string(j, "text", text ? text : "out of memory");
+	json_put_string(j, "result", status_word(status));
+	json_put_int(j, "status", status);
+	json_put_string(j, "text", text ? text : "out of memory");
 }
 
 void session_open_result(struct json *j, enum status status, const char *fmt, ...)
@@ -179,10 +179,10 @@ void say_progress(struct session *s, struct court_vassal *cv, const char *from, 
 {
 	CLEANUP_JSON struct json j = { 0 };
 	json_open(&j, NULL, '{');
-	json_string(&j, "vassal", cv->name);
-	json_string(&j, "from", from);
-	json_string(&j, "to", vassal_state_name(cv->v.state));
-	json_string(&j, "cause", cause);
+	json_put_string(&j, "vassal", cv->name);
+	json_put_string(&j, "from", from);
+	json_put_string(&j, "to", vassal_state_name(cv->v.state));
+	json_put_string(&j, "cause", cause);
 	json_close(&j, '}');
 	session_say_if_it_reads(s, &j);
 }

@@ -46,16 +46,16 @@ static void write_part(const struct session *s, const struct part *part, struct 
 	part_text(s, part, text, sizeof text);
 	failure_text(reason, sizeof reason, &part->failure);
 	json_open(j, NULL, '{');
-	json_string(j, "name", part->name);
-	json_int(j, "status", part->status);
-	json_string(j, "verdict", status_word(part->status));
-	json_string(j, "text", text);
-	json_string(j, "stage", failure_stage_name(part->failure.why));
-	json_string(j, "reason", part->instead ? part->instead : reason);
-	json_string(j, "last_lines", part->last_lines);
-	json_string(j, "logger", part->logger);
-	json_unsigned(j, "took_ms", part->took / NSEC_PER_MSEC);
-	json_unsigned(j, "cycle", part->cycle);
+	json_put_string(j, "name", part->name);
+	json_put_int(j, "status", part->status);
+	json_put_string(j, "verdict", status_word(part->status));
+	json_put_string(j, "text", text);
+	json_put_string(j, "stage", failure_stage_name(part->failure.why));
+	json_put_string(j, "reason", part->instead ? part->instead : reason);
+	json_put_string(j, "last_lines", part->last_lines);
+	json_put_string(j, "logger", part->logger);
+	json_put_unsigned(j, "took_ms", part->took / NSEC_PER_MSEC);
+	json_put_unsigned(j, "cycle", part->cycle);
 	json_close(j, '}');
 }
 
@@ -132,8 +132,8 @@ static void say_accepted(struct session *s, struct part *part, const uint8_t id[
 	part->told = true;
 	words_write_id(id, text);
 	json_open(&j, NULL, '{');
-	json_string(&j, "accepted", part->name);
-	json_string(&j, "id", text);
+	json_put_string(&j, "accepted", part->name);
+	json_put_string(&j, "id", text);
 	json_close(&j, '}');
 	session_say_if_it_reads(s, &j);
 }

@@ -38,10 +38,10 @@ void name_end_ambiguous(struct session *s, const char *asked)
 	CLEANUP_JSON struct json j = { 0 };
 	const struct court *court = s->commands->config.court;
 	session_open_result(&j, STATUS_USAGE, "%s is ambiguous: give it with its extension", asked);
-	json_string(&j, "name", asked);
+	json_put_string(&j, "name", asked);
 	json_open(&j, "candidates", '[');
 	for (struct court_vassal *cv = next_match(s, asked, court_first(court)); cv; cv = next_match(s, asked, court_next(cv)))
-		json_string(&j, NULL, cv->name);
+		json_put_string(&j, NULL, cv->name);
 	json_close(&j, ']');
 	session_close_result(s, &j);
 }

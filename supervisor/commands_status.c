@@ -71,14 +71,14 @@ static void write_reasons(const struct court_vassal *cv, struct json *j)
 {
 	char text[256];
 	if (cv->v.last_status == -1) {
-		json_null(j, "last_end");
+		json_put_null(j, "last_end");
 	} else {
 		failure_status_text(text, sizeof text, cv->v.last_status);
-		json_string(j, "last_end", text);
+		json_put_string(j, "last_end", text);
 	}
 	failure_text(text, sizeof text, &cv->v.failure);
-	json_string(j, "reason", *text ? text : NULL);
-	json_string(j, "stage", failure_stage_name(cv->v.failure.why));
+	json_put_string(j, "reason", *text ? text : NULL);
+	json_put_string(j, "stage", failure_stage_name(cv->v.failure.why));
 }
 
 static void write_surroundings(const struct session *s, struct court_vassal *cv, struct json *j)
@@ -86,35 +86,35 @@ static void write_surroundings(const struct session *s, struct court_vassal *cv,
 	struct commands_host *host = &s->commands->config.host;
 	const struct options_list *monitors = &s->commands->config.options->emperor;
 	uid_t uid;
-	json_string(j, "monitor", cv->monitor < monitors->n ? monitors->items[cv->monitor] : NULL);
+	json_put_string(j, "monitor", cv->monitor < monitors->n ? monitors->items[cv->monitor] : NULL);
 	if (host->identity(host->data, cv, &uid))
-		json_unsigned(j, "uid", uid);
+		json_put_unsigned(j, "uid", uid);
 	else
-		json_null(j, "uid");
-	json_string(j, "logger", cv->spec ? cv->spec->logger : NULL);
-	json_unsigned(j, "dropped_lines", host->dropped_lines(host->data, cv));
+		json_put_null(j, "uid");
+	json_put_string(j, "logger", cv->spec ? cv->spec->logger : NULL);
+	json_put_unsigned(j, "dropped_lines", host->dropped_lines(host->data, cv));
 }
 
 static void write_vassal(const struct session *s, struct court_vassal *cv, struct json *j)
 {
 	const struct vassal *v = &cv->v;
 	json_open(j, NULL, '{');
-	json_string(j, "name", cv->name);
-	json_string(j, "state", vassal_state_name(v->state));
-	json_string(j, "wanted", wanted_word(v->wanted));
-	json_unsigned(j, "generation", v->generation);
-	json_int(j, "pid", v->pid);
-	json_unsigned(j, "cycle", v->cycle);
-	json_bool(j, "loyal", v->loyal);
-	json_unsigned(j, "restarts", v->restarts);
-	json_unsigned(j, "reloads", v->reloads);
-	json_int(j, "since", since_epoch(v));
+	json_put_string(j, "name", cv->name);
+	json_put_string(j, "state", vassal_state_name(v->state));
+	json_put_string(j, "wanted", wanted_word(v->wanted));
+	json_put_unsigned(j, "generation", v->generation);
+	json_put_int(j, "pid", v->pid);
+	json_put_unsigned(j, "cycle", v->cycle);
+	json_put_bool(j, "loyal", v->loyal);
+	json_put_unsigned(j, "restarts", v->restarts);
+	json_put_unsigned(j, "reloads", v->reloads);
+	json_put_int(j, "since", since_epoch(v));
 	write_reasons(cv, j);
-	json_unsigned(j, "backoff_left_ms", left_ms(v, VASSAL_T_BACKOFF));
-	json_unsigned(j, "frozen_left_ms", left_ms(v, VASSAL_T_FREEZE));
-	json_string(j, "waiting_for", waits_for(cv));
+	json_put_unsigned(j, "backoff_left_ms", left_ms(v, VASSAL_T_BACKOFF));
+	json_put_unsigned(j, "frozen_left_ms", left_ms(v, VASSAL_T_FREEZE));
+	json_put_string(j, "waiting_for", waits_for(cv));
 	write_surroundings(s, cv, j);
-	json_bool(j, "stale", false);	/* in place there is only one code at a time */
+	json_put_bool(j, "stale", false);	/* in place there is only one code at a time */
 	json_close(j, '}');
 }
 
@@ -226,8 +226,8 @@ void verb_list(struct session *s, const struct args *args)
 		if (!rights_may(s, s->verb, cv))
 			continue;
 		json_open(&j, NULL, '{');
-		json_string(&j, "name", cv->name);
-		json_string(&j, "state", vassal_state_name(cv->v.state));
+		json_put_string(&j, "name", cv->name);
+		json_put_string(&j, "state", vassal_state_name(cv->v.state));
 		json_close(&j, '}');
 	}
 	json_close(&j, ']');

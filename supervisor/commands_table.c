@@ -185,9 +185,9 @@ void verb_help(struct session *s, const struct args *args)
 	json_open(&j, "verbs", '[');
 	for (unsigned i = 0; i < VERBS; i++) {
 		json_open(&j, NULL, '{');
-		json_string(&j, "verb", table[i].name);
-		json_string(&j, "arguments", table[i].arguments);
-		json_string(&j, "help", table[i].help);
+		json_put_string(&j, "verb", table[i].name);
+		json_put_string(&j, "arguments", table[i].arguments);
+		json_put_string(&j, "help", table[i].help);
 		json_close(&j, '}');
 	}
 	json_close(&j, ']');
@@ -200,10 +200,10 @@ void verb_version(struct session *s, const struct args *args)
 	CLEANUP_JSON struct json j = { 0 };
 	(void)args;
 	session_open_result(&j, STATUS_DONE, "regent " REGENT_VERSION);
-	json_string(&j, "version", REGENT_VERSION);
-	json_int(&j, "keeper", config->keeper);
-	json_int(&j, "ruler", config->ruler);
-	json_unsigned(&j, "uid", config->run_as);
+	json_put_string(&j, "version", REGENT_VERSION);
+	json_put_int(&j, "keeper", config->keeper);
+	json_put_int(&j, "ruler", config->ruler);
+	json_put_unsigned(&j, "uid", config->run_as);
 	session_close_result(s, &j);
 }
 

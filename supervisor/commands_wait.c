@@ -18,8 +18,8 @@ static void end_wait(struct session *s, const char *name, const char *state)
 	session_open_result(&j, STATUS_DONE, "%s is %s", name, s->for_gone ? "gone" : "ready");
 	json_open(&j, "vassals", '[');
 	json_open(&j, NULL, '{');
-	json_string(&j, "name", name);
-	json_string(&j, "state", state);
+	json_put_string(&j, "name", name);
+	json_put_string(&j, "state", state);
 	json_close(&j, '}');
 	json_close(&j, ']');
 	session_close_result(s, &j);

@@ -15,8 +15,8 @@ void say_line(struct session *s, struct court_vassal *cv, const char *line)
 {
 	CLEANUP_JSON struct json j = { 0 };
 	json_open(&j, NULL, '{');
-	json_string(&j, "vassal", cv->name);
-	json_string(&j, "line", line);
+	json_put_string(&j, "vassal", cv->name);
+	json_put_string(&j, "line", line);
 	json_close(&j, '}');
 	session_say(s, &j);
 }
@@ -83,16 +83,16 @@ static void say_event(struct session *s, const struct court_vassal *cv, const st
 	CLEANUP_JSON struct json j = { 0 };
 	event_cause(cause, sizeof cause, h->event, h->arg);
 	json_open(&j, NULL, '{');
-	json_string(&j, "event", cv->name);
-	json_seconds(&j, "time", h->when_ms);
-	json_string(&j, "from", vassal_state_name(h->from));
-	json_string(&j, "to", vassal_state_name(h->to));
-	json_string(&j, "cause", cause);
+	json_put_string(&j, "event", cv->name);
+	json_put_seconds(&j, "time", h->when_ms);
+	json_put_string(&j, "from", vassal_state_name(h->from));
+	json_put_string(&j, "to", vassal_state_name(h->to));
+	json_put_string(&j, "cause", cause);
 	if (h->uid == UINT32_MAX)
-		json_null(&j, "uid");
+		json_put_null(&j, "uid");
 	else
-		json_unsigned(&j, "uid", h->uid);
-	json_unsigned(&j, "cycle", h->cycle);
+		json_put_unsigned(&j, "uid", h->uid);
+	json_put_unsigned(&j, "cycle", h->cycle);
 	json_close(&j, '}');
 	session_say(s, &j);
 }

@@ -109,17 +109,17 @@ void json_close(struct json *j, char bracket)
 	j->comma = true;
 }
 
-void json_string(struct json *j, const char *key, const char *value)
+void json_put_string(struct json *j, const char *key, const char *value)
 {
 	if (!value) {
-		json_null(j, key);
+		json_put_null(j, key);
 		return;
 	}
 	put_key(j, key);
 	put_quoted(j, value);
 }
 
-void json_int(struct json *j, const char *key, int64_t value)
+void json_put_int(struct json *j, const char *key, int64_t value)
 {
 	char number[24];
 	snprintf(number, sizeof number, "%" PRId64, value);
@@ -127,7 +127,7 @@ void json_int(struct json *j, const char *key, int64_t value)
 	put_text(j, number);
 }
 
-void json_unsigned(struct json *j, const char *key, uint64_t value)
+void json_put_unsigned(struct json *j, const char *key, uint64_t value)
 {
 	char number[24];
 	snprintf(number, sizeof number, "%" PRIu64, value);
@@ -135,19 +135,19 @@ void json_unsigned(struct json *j, const char *key, uint64_t value)
 	put_text(j, number);
 }
 
-void json_bool(struct json *j, const char *key, bool value)
+void json_put_bool(struct json *j, const char *key, bool value)
 {
 	put_key(j, key);
 	put_text(j, value ? "true" : "false");
 }
 
-void json_null(struct json *j, const char *key)
+void json_put_null(struct json *j, const char *key)
 {
 	put_key(j, key);
 	put_text(j, "null");
 }
 
-void json_seconds(struct json *j, const char *key, int64_t ms)
+void json_put_seconds(struct json *j, const char *key, int64_t ms)
 {
 	char number[32];
 	uint64_t size = ms < 0 ? 0 - (uint64_t)ms : (uint64_t)ms;

@@ -9,7 +9,7 @@
 static void expect_json(const char *value, const char *expected)
 {
 	CLEANUP_JSON struct json j = { 0 };
-	json_string(&j, NULL, value);
+	json_put_string(&j, NULL, value);
 	assert_string_equal(json_text(&j), expected);
 }
 
@@ -18,19 +18,19 @@ static void test_object(void **state)
 	(void)state;
 	CLEANUP_JSON struct json j = { 0 };
 	json_open(&j, NULL, '{');
-	json_string(&j, "a", "x");
-	json_int(&j, "b", INT64_MIN);
-	json_unsigned(&j, "c", UINT64_MAX);
-	json_bool(&j, "d", true);
-	json_null(&j, "e");
+	json_put_string(&j, "a", "x");
+	json_put_int(&j, "b", INT64_MIN);
+	json_put_unsigned(&j, "c", UINT64_MAX);
+	json_put_bool(&j, "d", true);
+	json_put_null(&j, "e");
 	json_open(&j, "f", '[');
 	json_open(&j, NULL, '{');
 	json_close(&j, '}');
 	json_open(&j, NULL, '[');
 	json_close(&j, ']');
-	json_string(&j, NULL, NULL);
+	json_put_string(&j, NULL, NULL);
 	json_close(&j, ']');
-	json_bool(&j, "g", false);
+	json_put_bool(&j, "g", false);
 	json_close(&j, '}');
 	assert_string_equal(json_text(&j), "{\"a\":\"x\",\"b\":-9223372036854775808,\"c\":18446744073709551615,\"d\":true,\"e\":null,"
 					   "\"f\":[{},[],null],\"g\":false}");
@@ -43,9 +43,9 @@ static void test_seconds(void **state)
 	(void)state;
 	CLEANUP_JSON struct json j = { 0 };
 	json_open(&j, NULL, '[');
-	json_seconds(&j, NULL, 1700000000007);
-	json_seconds(&j, NULL, 0);
-	json_seconds(&j, NULL, -1);
+	json_put_seconds(&j, NULL, 1700000000007);
+	json_put_seconds(&j, NULL, 0);
+	json_put_seconds(&j, NULL, -1);
 	json_close(&j, ']');
 	assert_string_equal(json_text(&j), "[1700000000.007,0.000,-0.001]");
 }
@@ -79,7 +79,7 @@ static void test_long(void **state)
 	CLEANUP_JSON struct json j = { 0 };
 	json_open(&j, NULL, '[');
 	for (int i = 0; i < 100000; i++)
-		json_int(&j, NULL, 7);
+		json_put_int(&j, NULL, 7);
 	json_close(&j, ']');
 	assert_int_equal(j.n, 200001);
 	assert_int_equal(json_text(&j)[j.n - 1], ']');
