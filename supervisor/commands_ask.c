@@ -1,105 +1,11 @@
-/* commands_ask: reload, restart, start, stop: what the court is asked, and its answers for one or many vassals made into one. */
+/* commands_ask: reload, restart, start, stop: what the court is asked for one or many vassals, and when; commands_parts.c has the words. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "supervisor/commands_inside.h"
-#include "vassals/failure.h"
 
 #define LAST_LINES 100	/* with a failure: a traceback and what led to it */
-
-/* ---- words */
-
-static const char *done_words(enum vassal_event kind)
-{
-	if (kind == VASSAL_STOP)
-		return "stopped: it is gone";
-	if (kind == VASSAL_START)
-		return "started: it accepts requests";
-	if (kind == VASSAL_RESTART)
-		return "restarted: the new code accepts requests";
-	return "reloaded: the new code accepts requests";
-}
-
-/* What happened to one vassal, in words. */
-static void part_text(const struct session *s, const struct part *part, char *buf, size_t size)
-{
-	char reason[256];
-	if (part->instead) {
-		snprintf(buf, size, "%s: %s", part->name, part->instead);
-		return;
-	}
-	if (part->status == STATUS_DONE) {
-		snprintf(buf, size, "%s: %s (%.1f s)", part->name, done_words(s->verb->event), (double)part->took / NSEC_PER_SEC);
-		return;
-	}
-	failure_text(reason, sizeof reason, &part->failure);
-	snprintf(buf, size, "%s: %s failed%s: %s%s%s", part->name, s->verb->name,
-		 part->status == STATUS_FAILED ? ", the old code still serves" : " and the site is down", reason,
-		 part->logger ? "; its words are in " : "", part->logger ? part->logger : "");
-}
-
-static void write_part(const struct session *s, const struct part *part, struct json *j)
-{
-	char text[1024], reason[256];
-	part_text(s, part, text, sizeof text);
-	failure_text(reason, sizeof reason, &part->failure);
-	json_open(j, NULL, '{');
-	json_put_string(j, "name", part->name);
-	json_put_int(j, "status", part->status);
-	json_put_string(j, "verdict", status_word(part->status));
-	json_put_string(j, "text", text);
-	json_put_string(j, "stage", failure_stage_name(part->failure.why));
-	json_put_string(j, "reason", part->instead ? part->instead : reason);
-	json_put_string(j, "last_lines", part->last_lines);
-	json_put_string(j, "logger", part->logger);
-	json_put_unsigned(j, "took_ms", part->took / NSEC_PER_MSEC);
-	json_put_unsigned(j, "cycle", part->cycle);
-	json_close(j, '}');
-}
-
-static const struct part *worst_part(const struct session *s)
-{
-	const struct part *worst = &s->parts[0];
-	for (size_t i = 1; i < s->n_parts; i++)
-		if (status_worse(worst->status, s->parts[i].status) != worst->status)
-			worst = &s->parts[i];
-	return worst;
-}
-
-static void open_summary(const struct session *s, struct json *j)
-{
-	char text[1024];
-	size_t done = 0;
-	if (s->n_parts == 0) {
-		session_open_result(j, STATUS_DONE, "no vassal to %s", s->verb->name);
-		return;
-	}
-	const struct part *worst = worst_part(s);
-	for (size_t i = 0; i < s->n_parts; i++)
-		done += s->parts[i].status == STATUS_DONE;
-	part_text(s, worst, text, sizeof text);
-	if (s->n_parts == 1)
-		session_open_result(j, worst->status, "%s", text);
-	else if (done == s->n_parts)
-		session_open_result(j, STATUS_DONE, "%s: all %zu done", s->verb->name, done);
-	else
-		session_open_result(j, worst->status, "%s: %zu of %zu done; %s", s->verb->name, done, s->n_parts, text);
-}
-
-static void end_if_settled(struct session *s)
-{
-	CLEANUP_JSON struct json j = { 0 };
-	if (s->n_open > 0 || s->kind != SESSION_ASKS)
-		return;
-	open_summary(s, &j);
-	json_open(&j, "vassals", '[');
-	for (size_t i = 0; i < s->n_parts; i++)
-		write_part(s, &s->parts[i], &j);
-	json_close(&j, ']');
-	session_close_result(s, &j);
-}
 
 /* ---- the court's news */
 
@@ -119,8 +25,10 @@ static void settle(struct session *s, struct part *part)
 	s->n_open--;
 	s->n_running -= part->asked;
 	s->failed = s->failed || part->status != STATUS_DONE;
+	s->n_failed += part->status != STATUS_DONE;
+	parts_say_score(s, part);
 	roll(s);
-	end_if_settled(s);
+	parts_end_if_settled(s);
 }
 
 static void say_accepted(struct session *s, struct part *part, const uint8_t id[COURT_ID_SIZE])
@@ -156,6 +64,7 @@ void ask_answer(struct session *s, struct court_vassal *cv, const struct court_a
 	part->failure = answer->failure;
 	part->took = answer->took;
 	part->cycle = cv->v.cycle;
+	part->stale = part->status == STATUS_FAILED && cv->v.stale;
 	if (part->status != STATUS_DONE)
 		keep_words(s, part, cv);
 	settle(s, part);
@@ -217,6 +126,7 @@ static int add_refused(struct session *s, const char *name, enum status status)
 		return -ENOMEM;
 	part->status = status;
 	part->instead = status == STATUS_UNKNOWN ? "no such vassal" : "not allowed";
+	s->n_failed++;
 	return 0;
 }
 
@@ -278,6 +188,7 @@ static void leave_the_rest(struct session *s)
 		part->status = STATUS_FAILED;
 		part->instead = "not asked: another one had failed";
 		s->n_open--;
+		s->n_failed++;
 	}
 }
 
@@ -319,6 +230,7 @@ void verb_ask(struct session *s, const struct args *args)
 		return;		/* refused as a whole */
 	s->parallel = args->parallel;
 	s->stop_on_failure = (args->given & OPTION_STOP_ON_FAILURE) != 0;
+	parts_say_score(s, NULL);
 	roll(s);
-	end_if_settled(s);
+	parts_end_if_settled(s);
 }

@@ -77,6 +77,7 @@ struct part {
 	struct court_vassal *cv;	/* NULL: settled */
 	char *name;
 	bool asked, told;		/* the court has it; the client knows that */
+	bool stale;			/* it serves older code now */
 	enum status status;
 	struct vassal_failure failure;
 	uint64_t took;			/* ns */
@@ -99,6 +100,7 @@ struct session {
 	struct part *parts;		/* SESSION_ASKS */
 	size_t n_parts, n_open;
 	size_t parallel, n_asked, n_running;	/* at most so many at once; 0: no limit */
+	size_t n_failed;		/* of those that are settled */
 	bool stop_on_failure, failed, rolling;
 	char *name;			/* SESSION_WAITS: what for */
 	bool for_gone;
@@ -157,6 +159,11 @@ void verb_ask(struct session *s, const struct args *args);		/* commands_ask.c: r
 void verb_wait(struct session *s, const struct args *args);		/* commands_wait.c */
 void verb_logs(struct session *s, const struct args *args);		/* commands_watch.c */
 void verb_events(struct session *s, const struct args *args);
+
+/* ---- what came of a request (commands_parts.c) */
+/* To who asked for several: how many are settled; part: the one that was just now, NULL: none yet. */
+void parts_say_score(struct session *s, const struct part *part);
+void parts_end_if_settled(struct session *s);
 
 /* ---- the court's news to one session */
 void ask_answer(struct session *s, struct court_vassal *cv, const struct court_answer *answer);

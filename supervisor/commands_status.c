@@ -1,4 +1,5 @@
 /* commands_status: what each vassal is and does, for people and machines. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -81,6 +82,46 @@ static void write_reasons(const struct court_vassal *cv, struct json *j)
 	json_put_string(j, "stage", failure_stage_name(cv->v.failure.why));
 }
 
+static const char *phase_word(uint8_t phase)
+{
+	static const char *const words[] = {
+		[VASSAL_BESIDE_NONE] = "none", [VASSAL_BESIDE_TRIED] = "tried", [VASSAL_BESIDE_DRAINING] = "draining",
+		[VASSAL_BESIDE_RETIRING] = "retiring", [VASSAL_BESIDE_KILLED] = "killed",
+	};
+	static_assert(ARRAY_SIZE(words) == VASSAL_BESIDE_PHASES, "a phase without a word");
+	return phase < VASSAL_BESIDE_PHASES ? words[phase] : "?";
+}
+
+/* Which code serves, and what else there is of it. */
+static void write_generations(const struct vassal *v, struct json *j)
+{
+	json_put_bool(j, "held", v->held);
+	json_put_bool(j, "stale", v->stale);
+	if (v->beside.generation == 0) {
+		json_put_null(j, "beside");
+		return;
+	}
+	json_open(j, "beside", '{');
+	json_put_unsigned(j, "generation", v->beside.generation);
+	json_put_int(j, "pid", v->beside.pid);
+	json_put_string(j, "phase", phase_word(v->beside.phase));
+	json_close(j, '}');
+}
+
+static void write_last_failure(const struct vassal *v, struct json *j)
+{
+	char text[256];
+	if (v->failure.why == VASSAL_WHY_NONE) {
+		json_put_null(j, "last_failure");
+		return;
+	}
+	failure_text(text, sizeof text, &v->failure);
+	json_open(j, "last_failure", '{');
+	json_put_string(j, "stage", failure_stage_name(v->failure.why));
+	json_put_string(j, "reason", text);
+	json_close(j, '}');
+}
+
 static void write_surroundings(const struct session *s, struct court_vassal *cv, struct json *j)
 {
 	struct commands_host *host = &s->commands->config.host;
@@ -114,7 +155,8 @@ static void write_vassal(const struct session *s, struct court_vassal *cv, struc
 	json_put_unsigned(j, "frozen_left_ms", left_ms(v, VASSAL_T_FREEZE));
 	json_put_string(j, "waiting_for", waits_for(cv));
 	write_surroundings(s, cv, j);
-	json_put_bool(j, "stale", false);	/* in place there is only one code at a time */
+	write_generations(v, j);
+	write_last_failure(v, j);
 	json_close(j, '}');
 }
 
@@ -122,6 +164,8 @@ static void write_vassal(const struct session *s, struct court_vassal *cv, struc
 
 static bool has_trouble(const struct vassal *v)
 {
+	if (v->stale)
+		return true;	/* somebody deployed, and what he deployed does not serve */
 	bool starts = v->state == VASSAL_QUEUED || v->state == VASSAL_SPAWNING || v->state == VASSAL_STARTING;
 	return v->state == VASSAL_BROKEN || v->state == VASSAL_BLACKLISTED || v->state == VASSAL_EXILED ||
 	       v->state == VASSAL_CURSED || (starts && v->failure.why != VASSAL_WHY_NONE);	/* between two deaths */
@@ -130,12 +174,12 @@ static bool has_trouble(const struct vassal *v)
 /* `status NAME --check`: a cursed one may serve yet. */
 static enum status check_one(const struct vassal *v)
 {
-	if (v->state == VASSAL_CURSED)
+	if (v->state == VASSAL_CURSED || (v->stale && vassal_has_process(v)))
 		return STATUS_FAILED;
 	return has_trouble(v) || v->state == VASSAL_STOPPED || v->state == VASSAL_KILLING ? STATUS_DOWN : STATUS_DONE;
 }
 
-struct tally { size_t n, of[VASSAL_STATES]; bool trouble; };
+struct tally { size_t n, stale, of[VASSAL_STATES]; bool trouble; };
 
 static struct tally count(const struct session *s)
 {
@@ -145,12 +189,13 @@ static struct tally count(const struct session *s)
 			continue;
 		t.n++;
 		t.of[cv->v.state]++;
+		t.stale += cv->v.stale;
 		t.trouble |= has_trouble(&cv->v);
 	}
 	return t;
 }
 
-/* "3 vassals: 2 ready, 1 broken" */
+/* "3 vassals: 2 ready, 1 broken; 1 stale: serves older code" */
 static void tally_text(const struct tally *t, char *buf, size_t size)
 {
 	const char *before = ": ";
@@ -161,6 +206,8 @@ static void tally_text(const struct tally *t, char *buf, size_t size)
 		at += snprintf(buf + at, size - (size_t)at, "%s%zu %s", before, t->of[state], vassal_state_name(state));
 		before = ", ";
 	}
+	if (t->stale > 0 && at >= 0 && (size_t)at < size)
+		snprintf(buf + at, size - (size_t)at, "; %zu stale: serve%s older code", t->stale, t->stale == 1 ? "s" : "");
 }
 
 static bool may_at_all(struct session *s)
@@ -176,8 +223,8 @@ static void status_of_one(struct session *s, struct court_vassal *cv, bool check
 	char reason[256];
 	CLEANUP_JSON struct json j = { 0 };
 	failure_text(reason, sizeof reason, &cv->v.failure);
-	session_open_result(&j, check ? check_one(&cv->v) : STATUS_DONE, "%s: %s%s%s", cv->name, vassal_state_name(cv->v.state),
-			    *reason ? ": " : "", reason);
+	session_open_result(&j, check ? check_one(&cv->v) : STATUS_DONE, "%s: %s%s%s%s", cv->name, vassal_state_name(cv->v.state),
+			    cv->v.stale ? ", stale: serves older code" : "", *reason ? ": " : "", reason);
 	json_open(&j, "vassals", '[');
 	write_vassal(s, cv, &j);
 	json_close(&j, ']');

@@ -63,12 +63,16 @@ void event_cause(char *buf, size_t size, enum vassal_event event, int64_t arg)
 {
 	char status[96];
 	const char *name = vassal_event_name(event);
-	if (event == VASSAL_EXITED) {
+	if (event == VASSAL_EXITED || event == VASSAL_BESIDE_EXITED) {
 		failure_status_text(status, sizeof status, (int)arg);
-		snprintf(buf, size, "%s", status);
+		snprintf(buf, size, "%s%s", event == VASSAL_EXITED ? "" : "other one ", status);
+	} else if (event == VASSAL_SWITCH_FAILED) {
+		snprintf(buf, size, "%s: %s", name, strerror((int)arg));
+	} else if (event == VASSAL_PROBE_FAILED && arg > 0) {
+		snprintf(buf, size, "%s: HTTP %d", name, (int)arg);
 	} else if (event == VASSAL_BYTE) {
 		snprintf(buf, size, "%s %d", name, (int)arg);
-	} else if (event == VASSAL_STARTED) {
+	} else if (event == VASSAL_STARTED || event == VASSAL_BESIDE_STARTED) {
 		snprintf(buf, size, "%s: pid %d", name, (int)arg);
 	} else {
 		snprintf(buf, size, "%s", name);
@@ -76,6 +80,12 @@ void event_cause(char *buf, size_t size, enum vassal_event event, int64_t arg)
 }
 
 struct entry { const struct court_vassal *cv; const struct court_history *h; size_t order; };
+
+/* A handover was given up, and the old code serves on. */
+static bool leaves_stale(const struct court_history *h)
+{
+	return h->from == VASSAL_ABANDONING && (h->to == VASSAL_READY || h->to == VASSAL_BROKEN);
+}
 
 static void say_event(struct session *s, const struct court_vassal *cv, const struct court_history *h)
 {
@@ -93,6 +103,7 @@ static void say_event(struct session *s, const struct court_vassal *cv, const st
 	else
 		json_put_unsigned(&j, "uid", h->uid);
 	json_put_unsigned(&j, "cycle", h->cycle);
+	json_put_bool(&j, "stale", leaves_stale(h));
 	json_close(&j, '}');
 	session_say(s, &j);
 }

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 int main(int argc, char **argv)
 {
@@ -11,7 +12,7 @@ int main(int argc, char **argv)
 	if (done)
 		return status;
 	signal(SIGPIPE, SIG_IGN);	/* `| head`: a reload goes on and its status counts */
-	struct ctl_printer printer = { &request, json_array() };
+	struct ctl_printer printer = { &request, json_array(), request.many && !request.json && isatty(STDERR_FILENO) };
 	struct ctl_sink sink = { &printer, ctl_print_object, ctl_print_restart, ctl_print_closed };
 	struct ctl_outcome outcome = ctl_exchange(&request, &sink);
 	ctl_print_outcome(&printer, &outcome);

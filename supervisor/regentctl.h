@@ -9,8 +9,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Exit statuses that the client finds itself. The others come from regent. */
-enum { CTL_DONE = 0, CTL_USAGE = 2, CTL_NOT_ALLOWED = 4, CTL_TIMEOUT = 6, CTL_UNREACHABLE = 7 };
+/* Exit statuses, as regent gives them (regentctl(1)); the last is the client's own. */
+enum { CTL_DONE = 0, CTL_FAILED = 1, CTL_USAGE = 2, CTL_DOWN = 3, CTL_NOT_ALLOWED = 4, CTL_UNKNOWN = 5, CTL_TIMEOUT = 6, CTL_UNREACHABLE = 7 };
 
 #define CTL_LINE_MAX 4095	/* what regent takes, without the newline */
 #define CTL_TIMEOUT_DEFAULT_MS (300 * 1000)
@@ -18,7 +18,8 @@ enum { CTL_DONE = 0, CTL_USAGE = 2, CTL_NOT_ALLOWED = 4, CTL_TIMEOUT = 6, CTL_UN
 struct ctl_request {
 	const char *socket;
 	bool json;
-	bool asks;		/* it takes an id: reload, restart, start, stop */
+	bool asks;		/* it takes an id: reload, restart, start, stop, rehearse */
+	bool many;		/* and is for several vassals */
 	bool follows;		/* has no end of its own */
 	bool lists;		/* logs and events: their output counts once it is complete */
 	int64_t timeout_ms;	/* 0: none */
@@ -47,12 +48,18 @@ struct ctl_sink {
 struct ctl_outcome ctl_exchange(const struct ctl_request *request, const struct ctl_sink *sink);
 
 /* ---- the output (regentctl_print.c, regentctl_table.c) */
-struct ctl_printer { const struct ctl_request *request; json_t *kept; };	/* kept: array of raw lines or objects */
+struct ctl_printer {
+	const struct ctl_request *request;
+	json_t *kept;		/* array of raw lines or objects */
+	bool rewrites;		/* many, on a terminal: how far it is, in one line */
+};
 void ctl_print_object(void *data, const char *raw, json_t *object);
 void ctl_print_restart(void *data);
 bool ctl_print_closed(void *data);
 void ctl_print_outcome(struct ctl_printer *printer, const struct ctl_outcome *outcome);
 
+/* What came of a request that failed, vassal by vassal, with the last lines of each: to stderr. (regentctl_failures.c) */
+void ctl_print_failures(const struct ctl_request *r, const json_t *vassals);
 /* Text that cannot play with the terminal: control characters become ?. newlines: those are kept. */
 void ctl_put(FILE *out, const char *text, bool newlines);
 /* "" where it is missing or no string. */
@@ -62,6 +69,7 @@ void ctl_table(FILE *out, const json_t *rows);
 json_t *ctl_rows_of_status(const json_t *vassals);
 json_t *ctl_rows_of_list(const json_t *vassals);
 json_t *ctl_rows_of_events(const json_t *events);
+json_t *ctl_rows_of_results(const json_t *vassals);
 json_t *ctl_rows_of_help(const json_t *verbs);
 
 #endif

@@ -1,6 +1,7 @@
 /* regentctl_print: what comes is shown: progress on stderr, output and verdict on stdout; with --json the lines as they came. */
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "supervisor/regentctl.h"
 
@@ -28,8 +29,20 @@ static void put_line(FILE *out, const char *text)
 
 /* ---- before the result */
 
-static void print_progress(const json_t *object)
+static void print_score(const json_t *object)
 {
+	fprintf(stderr, "\r\033[K%" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " done, %" JSON_INTEGER_FORMAT " failed",
+		json_integer_value(json_object_get(object, "done")), json_integer_value(json_object_get(object, "total")),
+		json_integer_value(json_object_get(object, "failed")));
+}
+
+static void print_progress(const struct ctl_printer *printer, const json_t *object)
+{
+	bool is_score = json_object_get(object, "total") != NULL;
+	if (is_score && printer->rewrites)
+		print_score(object);
+	if (is_score || printer->rewrites)
+		return;
 	if (json_object_get(object, "accepted")) {
 		ctl_put(stderr, ctl_string(object, "accepted"), false);
 		fputs(": accepted\n", stderr);
@@ -63,7 +76,7 @@ static void print_now(const struct ctl_printer *printer, const char *raw, json_t
 	else if (json_object_get(object, "event"))
 		print_event(object);
 	else
-		print_progress(object);
+		print_progress(printer, object);
 	fflush(stdout);
 }
 
@@ -83,7 +96,7 @@ void ctl_print_restart(void *data)
 	struct ctl_printer *printer = data;
 	json_array_clear(printer->kept);	/* it comes again, whole */
 	if (!printer->request->json)
-		fputs("regentctl: the connection was lost; asking again\n", stderr);
+		fprintf(stderr, "%sregentctl: the connection was lost; asking again\n", printer->rewrites ? "\r\033[K" : "");
 }
 
 bool ctl_print_closed(void *data)
@@ -111,27 +124,22 @@ static void print_kept(const struct ctl_printer *printer)
 	}
 }
 
-/* Why a reload failed is what whoever pushed wants to read. */
-static void print_last_lines(const json_t *vassals)
+static void print_table(json_t *rows)
 {
-	json_t *part;
-	for (size_t i = 0; (part = json_array_get(vassals, i)) != NULL; i++) {
-		const char *lines = ctl_string(part, "last_lines");
-		if (!*lines)
-			continue;
-		fputs("--- last lines of ", stderr);
-		ctl_put(stderr, ctl_string(part, "name"), false);
-		fputs(":\n", stderr);
-		ctl_put(stderr, lines, true);
-		fputs(lines[strlen(lines) - 1] == '\n' ? "---\n" : "\n---\n", stderr);
-	}
+	ctl_table(stdout, rows);
+	json_decref(rows);
 }
 
+/* Of several: a table for people; else a line each. */
 static void print_each_verdict(const json_t *vassals)
 {
 	json_t *part;
 	if (json_array_size(vassals) < 2)
 		return;
+	if (isatty(STDOUT_FILENO)) {
+		print_table(ctl_rows_of_results(vassals));
+		return;
+	}
 	for (size_t i = 0; (part = json_array_get(vassals, i)) != NULL; i++)
 		put_line(stdout, ctl_string(part, "text"));
 }
@@ -141,12 +149,6 @@ static void print_candidates(const json_t *candidates)
 	json_t *name;
 	for (size_t i = 0; (name = json_array_get(candidates, i)) != NULL; i++)
 		put_line(stdout, json_is_string(name) ? json_string_value(name) : "?");
-}
-
-static void print_table(json_t *rows)
-{
-	ctl_table(stdout, rows);
-	json_decref(rows);
 }
 
 static void print_body(const struct ctl_request *r, const json_t *result)
@@ -162,7 +164,7 @@ static void print_body(const struct ctl_request *r, const json_t *result)
 	} else if (strcmp(r->verb, "list") == 0) {
 		print_table(ctl_rows_of_list(vassals));
 	} else if (r->asks) {
-		print_last_lines(vassals);
+		ctl_print_failures(r, vassals);
 		fflush(stderr);
 		print_each_verdict(vassals);
 	}
@@ -189,6 +191,8 @@ void ctl_print_outcome(struct ctl_printer *printer, const struct ctl_outcome *o)
 {
 	const struct ctl_request *r = printer->request;
 	const char *text = o->result ? ctl_string(o->result, "text") : o->text ? o->text : "out of memory";
+	if (printer->rewrites)
+		fputs("\r\033[K", stderr);
 	if (o->result)
 		print_kept(printer);
 	if (r->json && o->raw) {

@@ -79,16 +79,45 @@ static json_t *moment(double seconds, bool ms)
 	return json_sprintf("%s%.3s:%s", date, offset, offset + 3);
 }
 
-/* Why it is not ready, and what it waits for. */
-static json_t *remark(const json_t *vassal)
+/* What there is of it besides the code that serves. */
+static json_t *beside(const json_t *vassal)
 {
-	const char *reason = ctl_string(vassal, "reason"), *waits = ctl_string(vassal, "waiting_for");
+	const json_t *other = json_object_get(vassal, "beside");
+	const char *phase = ctl_string(other, "phase");
+	if (!json_is_object(other))
+		return json_string("");
+	return json_sprintf("%s (pid %d)", strcmp(phase, "tried") == 0 ? "newer code is tried beside it" :
+			    strcmp(phase, "killed") == 0 ? "another one is being killed" : "the old code finishes its requests",
+			    (int)json_integer_value(json_object_get(other, "pid")));
+}
+
+/* What it waits for. */
+static json_t *waits(const json_t *vassal)
+{
+	const char *what = ctl_string(vassal, "waiting_for");
 	double left = (double)json_integer_value(json_object_get(vassal, "backoff_left_ms")) / 1000;
 	if (left > 0)
-		return json_sprintf("%s%sagain in %.1f s", reason, *reason ? "; " : "", left);
-	if (*waits)
-		return json_sprintf("%s%swaits for: %s", reason, *reason ? "; " : "", waits);
-	return json_string(reason);
+		return json_sprintf("again in %.1f s", left);
+	return *what ? json_sprintf("waits for: %s", what) : json_string("");
+}
+
+/* The parts that there are, in the order of their weight: that it is stale, why, what goes on beside it, what it waits for. */
+static json_t *remark(const json_t *vassal)
+{
+	bool stale = json_is_true(json_object_get(vassal, "stale"));
+	json_t *parts[] = { json_string(stale ? "stale: serves older code" : ""), json_string(ctl_string(vassal, "reason")),
+			    beside(vassal), waits(vassal) };
+	json_t *text = json_string("");
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		const char *so_far = json_string_value(text), *part = json_string_value(parts[i]);
+		if (so_far && part && *part) {
+			json_t *longer = json_sprintf("%s%s%s", so_far, *so_far ? "; " : "", part);
+			json_decref(text);
+			text = longer;
+		}
+		json_decref(parts[i]);
+	}
+	return text;
 }
 
 /* ---- rows */
@@ -118,13 +147,36 @@ static json_t *asker(const json_t *event)
 	return json_is_integer(uid) ? json_sprintf("by uid %" JSON_INTEGER_FORMAT, json_integer_value(uid)) : json_string("");
 }
 
+static json_t *reached(const json_t *event)
+{
+	return json_sprintf("%s%s", ctl_string(event, "to"), json_is_true(json_object_get(event, "stale")) ? ", stale" : "");
+}
+
 json_t *ctl_rows_of_events(const json_t *events)
 {
 	json_t *e, *rows = json_pack("[[s,s,s,s,s,s]]", "TIME", "NAME", "FROM", "TO", "CAUSE", "");
 	for (size_t i = 0; (e = json_array_get(events, i)) != NULL; i++)
-		json_array_append_new(rows, json_pack("[o,s,s,s,s,o]", moment(json_number_value(json_object_get(e, "time")), true),
-						      ctl_string(e, "event"), ctl_string(e, "from"), ctl_string(e, "to"),
+		json_array_append_new(rows, json_pack("[o,s,s,o,s,o]", moment(json_number_value(json_object_get(e, "time")), true),
+						      ctl_string(e, "event"), ctl_string(e, "from"), reached(e),
 						      ctl_string(e, "cause"), asker(e)));
+	return rows;
+}
+
+static const char *result_word(const json_t *part)
+{
+	if (json_is_true(json_object_get(part, "stale")))
+		return "stale";
+	return json_integer_value(json_object_get(part, "status")) == 3 ? "down" : ctl_string(part, "verdict");
+}
+
+json_t *ctl_rows_of_results(const json_t *vassals)
+{
+	json_t *v, *rows = json_pack("[[s,s,s,s,s]]", "NAME", "RESULT", "MS", "STAGE", "REASON");
+	for (size_t i = 0; (v = json_array_get(vassals, i)) != NULL; i++) {
+		const char *stage = ctl_string(v, "stage");
+		json_array_append_new(rows, json_pack("[s,s,o,s,s]", ctl_string(v, "name"), result_word(v), number(v, "took_ms"),
+						      strcmp(stage, "none") == 0 ? "-" : stage, ctl_string(v, "reason")));
+	}
 	return rows;
 }
 

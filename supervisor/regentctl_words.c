@@ -217,11 +217,20 @@ static bool is_one_of(const char *word, const char *const *list)
 	return false;
 }
 
+static size_t count_names(char **words, size_t n)
+{
+	size_t names = 0;
+	for (size_t i = 1; i < n; i++)
+		names += words[i][0] != '-';
+	return names;
+}
+
 static void know_verb(struct ctl_request *r, char **words, size_t n, bool timeout_given)
 {
 	static const char *const asking[] = { "reload", "restart", "start", "stop", NULL }, *const listing[] = { "logs", "events", NULL };
 	r->verb = words[0];
 	r->asks = is_one_of(r->verb, asking);
+	r->many = r->asks && (has_word(words, n, "--all") || count_names(words, n) > 1);
 	r->follows = is_one_of(r->verb, listing) && has_word(words, n, "--follow");
 	r->lists = is_one_of(r->verb, listing) && !r->follows;
 	if (r->follows && !timeout_given)

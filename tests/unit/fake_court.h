@@ -192,7 +192,7 @@ static struct court_vassal *fake_ready(struct fake *f, const char *name, struct 
 	return cv;
 }
 
-static void fake_exits(struct fake *f, struct court_vassal *cv, int code)
+static inline void fake_exits(struct fake *f, struct court_vassal *cv, int code)
 {
 	court_exited(f->court, cv->v.generation, code << 8);
 }

@@ -1,102 +1,5 @@
 /* commands over a real control socket and the real court; the keeper is pretence (fake_court.h). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
-
-#include "tests/unit/fake_court.h"
-
-#define FOREIGN_UID 4242
-#define ID "0123456789abcdef0123456789ABCDEF"
-
-static int setup(void **state)
-{
-	struct fake *f = NULL;
-	int r = fake_new(&f);
-	if (r == 0) {
-		f->vassals_run_as = 33;
-		commands_ready(f->commands);
-	}
-	*state = f;
-	return r;
-}
-
-static int teardown(void **state)
-{
-	fake_free(*state);
-	return 0;
-}
-
-/* Opens the socket as a user without rights of its own. */
-static void foreign_open(struct fake *f, struct client *c)
-{
-	uid_t uid = geteuid();
-	if (uid == 0) {
-		assert_return_code(seteuid(FOREIGN_UID), errno);
-		client_open(f, c);
-		assert_return_code(seteuid(0), errno);
-	} else {
-		client_open(f, c);
-	}
-	fake_turn(f);
-}
-
-static uid_t foreign_uid(void)
-{
-	return geteuid() == 0 ? FOREIGN_UID : geteuid();
-}
-
-/* A whole exchange; the text is good until the next one. */
-static const char *exchange(struct fake *f, bool foreign, const char *line)
-{
-	static char *text;
-	struct client c;
-	if (foreign)
-		foreign_open(f, &c);
-	else
-		client_open(f, &c);
-	client_says(f, &c, line);
-	client_says(f, &c, "\n");
-	client_hears(f, &c);
-	free(text);
-	text = strdup(c.text);
-	client_close_fd(&c);
-	fake_turn(f);
-	return text;
-}
-
-static const char *answer_to(struct fake *f, const char *line)
-{
-	return exchange(f, false, line);
-}
-
-static void expect_in(const char *text, const char *part)
-{
-	if (!strstr(text, part))
-		fail_msg("no %s in: %s", part, text);
-}
-
-static void expect_not_in(const char *text, const char *part)
-{
-	if (strstr(text, part))
-		fail_msg("there is %s in: %s", part, text);
-}
-
-static void expect_status(const char *text, int status)
-{
-	char part[32];
-	snprintf(part, sizeof part, "\"status\":%d,\"text\"", status);
-	expect_in(text, part);
-}
-
-static size_t count_in(const char *text, const char *part)
-{
-	size_t n = 0;
-	for (const char *at = text; (at = strstr(at, part)) != NULL; at += strlen(part))
-		n++;
-	return n;
-}
+#include "tests/unit/fake_client.h"
 
 static struct spec *spec_with_logger(const char *file)
 {
@@ -185,7 +88,7 @@ static void test_status(void **state)
 	expect_in(text, "{\"result\":\"done\",\"status\":0,\"text\":\"a.ini: ready\",\"vassals\":[{\"name\":\"a.ini\",\"state\":\"ready\","
 			"\"wanted\":\"run\",\"generation\":1,\"pid\":1001,\"cycle\":1,\"loyal\":false,\"restarts\":0,\"reloads\":0,\"since\":");
 	expect_in(text, "\"last_end\":null,\"reason\":null,\"stage\":\"none\",\"backoff_left_ms\":0,\"frozen_left_ms\":0,\"waiting_for\":null,"
-			"\"monitor\":\"/etc/uwsgi/vassals\",\"uid\":33,\"logger\":null,\"dropped_lines\":7,\"stale\":false}]}\n");
+			"\"monitor\":\"/etc/uwsgi/vassals\",\"uid\":33,\"logger\":null,\"dropped_lines\":7,\"held\":false,\"stale\":false,\"beside\":null,\"last_failure\":null}]}\n");
 	expect_status(answer_to(f, "status --check"), 0);
 
 	fake_exits(f, cv, 1);			/* the first death: again at once */
@@ -266,7 +169,7 @@ static void test_reload(void **state)
 	expect_in(text, "\"from\":\"reloading\",\"to\":\"settling\",\"cause\":\"byte 5\"}");
 	expect_in(text, "\n{\"result\":\"done\",\"status\":0,\"text\":\"a.ini: reloaded: the new code accepts requests (2.0 s)\",\"vassals\":[{"
 			"\"name\":\"a.ini\",\"status\":0,\"verdict\":\"done\",");
-	expect_in(text, "\"stage\":\"none\",\"reason\":\"\",\"last_lines\":null,\"logger\":null,\"took_ms\":2000,\"cycle\":2}]}\n");
+	expect_in(text, "\"stage\":\"none\",\"reason\":\"\",\"stale\":false,\"last_lines\":null,\"logger\":null,\"took_ms\":2000,\"cycle\":2}]}\n");
 	assert_true(c.eof);
 	client_close_fd(&c);
 }
@@ -285,7 +188,7 @@ static void test_failed_reload(void **state)
 	expect_in(text, "\"result\":\"failed\"");
 	expect_in(text, "\"text\":\"a.ini: reload failed and the site is down: exited 22: no app could be loaded\"");
 	expect_in(text, "\"stage\":\"exit\",\"reason\":\"exited 22: no app could be loaded\","
-			"\"last_lines\":\"Traceback (most recent call last):\\nImportError: x\\n\",\"logger\":null");
+			"\"stale\":false,\"last_lines\":\"Traceback (most recent call last):\\nImportError: x\\n\",\"logger\":null");
 	client_close_fd(&c);
 }
 
@@ -422,7 +325,10 @@ static void test_several(void **state)
 	fake_exits(f, b, 1);
 	text = client_hears(f, &c);
 	expect_status(text, 3);
-	expect_in(text, "\"text\":\"reload: 1 of 3 done; b.ini: reload failed and the site is down");
+	expect_in(text, "\"text\":\"reload: 1 of 3 done; down: b.ini; not done: nobody\"");
+	assert_ptr_equal(strstr(text, "{\"done\":0,\"failed\":1,\"total\":3}\n"), text);
+	expect_in(text, "\n{\"done\":1,\"failed\":1,\"total\":3,\"name\":\"a.ini\",\"text\":\"a.ini: reloaded");
+	expect_in(text, "\n{\"done\":1,\"failed\":2,\"total\":3,\"name\":\"b.ini\",\"text\":\"b.ini: reload failed and the site is down: ");
 	expect_in(text, "{\"name\":\"nobody\",\"status\":5,\"verdict\":\"unknown\"");
 	client_close_fd(&c);
 
@@ -661,7 +567,7 @@ static void test_events(void **state)
 	fake_comes_up(f, a);
 	const char *text = answer_to(f, "events");
 	expect_in(text, "{\"event\":\"a.ini\",\"time\":1700000000.000,\"from\":\"gone\",\"to\":\"queued\",\"cause\":\"config changed\","
-			"\"uid\":null,\"cycle\":0}\n");
+			"\"uid\":null,\"cycle\":0,\"stale\":false}\n");
 	const char *first_b = strstr(text, "{\"event\":\"b.ini\""), *last_a = strstr(text, "{\"event\":\"a.ini\",\"time\":1700000000.009");
 	assert_non_null(first_b);
 	assert_non_null(last_a);
