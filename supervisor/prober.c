@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -11,10 +12,11 @@
 
 enum prober_phase { PROBER_CONNECTING, PROBER_ASKING, PROBER_LISTENING };
 
-/* One request under way. Its time limit is the vassal's own timer (vassal.c). */
+/* One request under way. Its time limit is its owner's. */
 struct prober {
-	struct subject *subject;
-	uint64_t generation;
+	struct ruler *ruler;
+	prober_judged *judged;
+	void *data;
 	enum prober_phase phase;
 	ev_io io;
 	char request[PROBE_REQUEST_MAX];
@@ -23,23 +25,25 @@ struct prober {
 	size_t answer_size;
 };
 
-static void prober_end(struct prober *p)
+struct prober *prober_free(struct prober *p)
 {
-	ruler_errand_forget(p->subject->ruler, p);
+	if (!p)
+		return NULL;
+	ruler_errand_forget(p->ruler, p);
 	if (p->phase != PROBER_CONNECTING) {
-		ev_io_stop(p->subject->ruler->loop, &p->io);
+		ev_io_stop(p->ruler->loop, &p->io);
 		util_close(p->io.fd);
 	}
-	p->subject->prober = NULL;
 	free(p);
+	return NULL;
 }
 
 static void judge(struct prober *p, int status)
 {
-	struct ruler *r = p->subject->ruler;
-	uint64_t generation = p->generation;
-	prober_end(p);
-	court_probed(r->court, generation, status);
+	prober_judged *judged = p->judged;
+	void *data = p->data;
+	prober_free(p);
+	judged(data, status);
 }
 
 static void ask(struct prober *p)
@@ -55,9 +59,9 @@ static void ask(struct prober *p)
 	if (p->sent < p->request_size)
 		return;
 	p->phase = PROBER_LISTENING;
-	ev_io_stop(p->subject->ruler->loop, &p->io);
+	ev_io_stop(p->ruler->loop, &p->io);
 	ev_io_set(&p->io, p->io.fd, EV_READ);
-	ev_io_start(p->subject->ruler->loop, &p->io);
+	ev_io_start(p->ruler->loop, &p->io);
 }
 
 static void listen_to(struct prober *p)
@@ -88,7 +92,7 @@ static void connected(struct prober *p, int fd)
 	p->phase = PROBER_ASKING;
 	ev_io_init(&p->io, on_io, fd, EV_WRITE);
 	p->io.data = p;
-	ev_io_start(p->subject->ruler->loop, &p->io);
+	ev_io_start(p->ruler->loop, &p->io);
 }
 
 static void on_errand(struct ruler *r, void *data, const struct errand_answer *answer, int fd)
@@ -101,32 +105,48 @@ static void on_errand(struct ruler *r, void *data, const struct errand_answer *a
 		judge(p, 0);
 }
 
-void prober_start(struct subject *s)
+/* Over the private socket uWSGI's own protocol is spoken, whatever the others speak. */
+static int write_request(struct prober *p, const struct spec *spec, bool is_private)
 {
-	const struct spec *spec = s->cv->spec;
-	prober_cancel(s);
-	struct prober *p = spec ? calloc(1, sizeof *p) : NULL;
-	if (!p)
-		return;		/* the vassal's timer calls it busy */
-	int size = probe_request(spec, p->request, sizeof p->request);
-	if (size < 0) {
-		free(p);
-		return;
-	}
-	p->subject = s;
-	p->generation = s->generation;
-	p->request_size = (size_t)size;
-	s->prober = p;
-	int fd = errand_connect(spec->probe_address);
-	if (fd >= 0)
-		connected(p, fd);
-	else if (fd == -EACCES || fd == -EPERM)	/* its socket is not ours to open: as the vassal's own user then */
-		ruler_errand(s->ruler, ERRAND_CONNECT, s->cv->name, s->cv->monitor, s, spec->probe_address, on_errand, p);
-	/* Anything else: nobody listens yet, or never; the vassal's timer decides. */
+	struct spec asked = *spec;
+	if (is_private)
+		asked.probe = SPEC_PROBE_UWSGI;
+	int size = asked.probe == SPEC_PROBE_NONE ? -ENOTCONN : probe_request(&asked, p->request, sizeof p->request);
+	if (size >= 0)
+		p->request_size = (size_t)size;
+	return size;
 }
 
-void prober_cancel(struct subject *s)
+static void reach(struct prober *p, const struct strand *st)
 {
-	if (s->prober)
-		prober_end(s->prober);
+	const struct subject *s = st->subject;
+	const char *address = s->cv->spec->probe_address;
+	char path[sizeof "/proc/self/fd/" + 10];
+	if (st->reach >= 0) {
+		snprintf(path, sizeof path, "/proc/self/fd/%d", st->reach);
+		address = path;
+	}
+	int fd = errand_connect(address);
+	if (fd >= 0)
+		connected(p, fd);
+	else if (st->reach < 0 && (fd == -EACCES || fd == -EPERM))	/* its socket is not ours to open: as the vassal's own user then */
+		ruler_errand(s->ruler, ERRAND_CONNECT, s->cv->name, s->cv->monitor, s, address, on_errand, p);
+	/* Anything else: nobody listens yet, or never; the owner's time limit decides. */
+}
+
+struct prober *prober_new(const struct strand *st, prober_judged *judged, void *data)
+{
+	const struct spec *spec = st->subject->cv->spec;
+	struct prober *p = spec ? calloc(1, sizeof *p) : NULL;
+	if (!p)
+		return NULL;
+	if (write_request(p, spec, st->reach >= 0) < 0) {
+		free(p);
+		return NULL;
+	}
+	p->ruler = st->subject->ruler;
+	p->judged = judged;
+	p->data = data;
+	reach(p, st);
+	return p;
 }

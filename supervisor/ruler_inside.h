@@ -2,8 +2,10 @@
  *   ruler.c           start-up, monitors, what is done once a turn
  *   ruler_messages.c  the link: what the keeper says
  *   ruler_errands.c   what the keeper's helpers do for us
- *   ruler_world.c  the court's orders on their way to the keeper; words for the log
- *   subject.c      what hangs on one vassal: timer, wire, output
+ *   ruler_world.c     the court's orders on their way to the keeper
+ *   ruler_words.c     what the log says of a vassal's states
+ *   subject.c      what hangs on one vassal: timer, its generations
+ *   strand.c       one generation: wire, output, private socket
  *   lookup.c       a name that a monitor saw -> fingerprint and spec -> court
  *   prober.c       one request to a generation */
 #ifndef REGENT_RULER_INSIDE_H
@@ -28,21 +30,38 @@ enum ruler_phase { RULER_ADOPTING, RULER_RULING, RULER_DISSOLVING };
 struct ruler;
 struct prober;
 
-/* What hangs on one vassal here. A generation's wire and output last until its end was told to the court. */
+/* What the keeper hands over with a generation. */
+struct strand_ends {
+	uint64_t generation;
+	pid_t pid;
+	int wire, output, reach;	/* reach: its private socket (O_PATH), or -1 */
+};
+
+/* One generation, or what is left of it: the descriptors last until its end was told to the court, the lines longer. */
+struct strand {
+	struct subject *subject;
+	uint64_t generation;		/* that the descriptors belong to; 0: none */
+	pid_t pid;			/* of its first process: stands before its lines in the log */
+	int reach;
+	bool has_served;		/* it is beside because a newer one has taken over */
+	ev_io wire, output;
+	struct output *lines;		/* NULL until it prints something */
+	struct prober *prober;		/* the gate's */
+};
+
+/* What hangs on one vassal here. */
 struct subject {
 	struct ruler *ruler;
 	struct court_vassal *cv;
-	uint64_t generation;		/* that wire and output belong to; 0: none */
 	ev_timer timer;
-	ev_io wire, output;
-	struct output *lines;		/* NULL until it prints something */
-	struct prober *prober;
+	struct strand *own, *beside;	/* NULL: never any; or none */
+	bool tried;			/* the newest attempt at newer code was made beside: its words are there, if it had any */
+	bool is_dirty;
 	uint64_t dropped, dropped_told;
 	uid_t uid;			/* of its ini, where that decides; IDENTITY_NONE */
 	gid_t gid;
 	uint64_t ctime_ns;		/* of the file looked at last */
 	struct subject *dirty_prev, *dirty_next;	/* in ruler.dirty */
-	bool is_dirty;
 };
 
 typedef void (*errand_done)(struct ruler *r, void *data, const struct errand_answer *answer, int fd);
@@ -55,7 +74,7 @@ struct ruler_errand {
 	void *data;
 };
 
-struct spawn_wish { uint64_t generation; struct spawn_wish *next; };
+struct spawn_wish { uint64_t generation; uint32_t arg; struct spawn_wish *next; };
 struct early_exit { uint64_t generation; int status; };
 
 struct ruler {
@@ -109,20 +128,38 @@ void ruler_spawn_done(struct ruler *r);
  * only looked at; at the latest before the loop sleeps. */
 void ruler_write_records(struct ruler *r);
 void ruler_clean(struct subject *s);	/* no record of it is owed any more */
-bool ruler_is_busy(enum vassal_state state);
+bool ruler_is_busy(enum vassal_state state);	/* it will soon be in another, and somebody may be waiting for that */
+/* --- ruler_words.c */
+void ruler_say(struct court_vassal *cv, enum vassal_state from, enum vassal_event event);
 /* --- subject.c */
 struct subject *subject_of(struct ruler *r, struct court_vassal *cv);	/* made if needed; NULL: no memory */
 void subject_free(struct subject *s);
-void subject_attach(struct subject *s, uint64_t generation, int wire, int output);	/* takes both */
+/* Takes the descriptors; they go to the own generation or to the one beside, by their number. false: no memory, they were left. */
+bool subject_attach(struct subject *s, struct strand_ends *ends);
 void subject_listen(struct subject *s);		/* after adoption: before it nothing may reach the court */
-void subject_detach(struct subject *s);		/* reads what is left, then closes both */
+void subject_detach(struct subject *s, uint64_t generation);	/* reads what is left, then closes */
+void subject_moved(struct subject *s);		/* its state has changed */
+void subject_probe(struct subject *s);		/* of the generation that is at the gate */
+void subject_probe_cancel(struct subject *s);
 uid_t subject_uid(const struct subject *s);	/* whom it runs as; IDENTITY_NONE: not known */
+/* newest_only: what was said since the newest attempt at newer code began, by who was tried then. Else all that is kept: who retires
+ * first, then who serves, then who failed. malloc()ed; NULL: nothing, or no memory. */
 char *subject_tail(struct subject *s, size_t lines, bool newest_only);
+/* --- strand.c */
+struct strand *strand_new(struct subject *s);
+struct strand *strand_free(struct strand *st);	/* NULL is fine; returns NULL */
+void strand_attach(struct strand *st, const struct strand_ends *ends);	/* takes the descriptors */
+void strand_listen(struct strand *st);		/* NULL is fine */
+void strand_detach(struct strand *st);
+void strand_probe(struct strand *st);		/* one request; the court is told */
 /* --- lookup.c */
 void lookup_found(void *data, struct monitor *m, enum monitor_hint hint, const char *name, const char *path);
 bool lookup_denied(void *data, struct watch_path *p, const char *path);
 /* --- prober.c */
-void prober_start(struct subject *s);
-void prober_cancel(struct subject *s);
+typedef void prober_judged(void *data, int status);	/* as probe_judge() has it; the prober is gone by then */
+/* Asks over the private socket if there is one, else as the spec says. NULL: nothing to ask, or no memory. Where nobody listens,
+ * judged is never called: who asked has a time limit. */
+struct prober *prober_new(const struct strand *st, prober_judged *judged, void *data);
+struct prober *prober_free(struct prober *p);	/* NULL is fine; returns NULL; judged is not called any more */
 
 #endif

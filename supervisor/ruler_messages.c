@@ -75,9 +75,12 @@ static bool attach(struct ruler *r, struct link_message *m)
 {
 	struct court_vassal *cv = court_find_generation(r->court, m->generation);
 	struct subject *s = cv ? subject_of(r, cv) : NULL;
-	if (s)
-		subject_attach(s, m->generation, take_message_fd(m, 0), take_message_fd(m, 1));
-	return s != NULL;
+	struct strand_ends ends = { m->generation, m->pid, m->fds[0], m->fds[1], m->n_fds > 2 ? m->fds[2] : -1 };
+	if (!s || !subject_attach(s, &ends))
+		return false;
+	for (unsigned i = 0; i < m->n_fds; i++)
+		m->fds[i] = -1;
+	return true;
 }
 
 /* A generation that no record speaks of: it must not run unruled. */
@@ -91,8 +94,8 @@ static void take_held(struct ruler *r, struct link_message *m)
 {
 	if (!court_adopt_generation(r->court, m->generation, m->pid))
 		disown(r, m->generation);
-	else if (m->n_fds == 2)
-		attach(r, m);
+	else if (m->n_fds >= 2 && !attach(r, m))
+		_exit(1);	/* no memory: another ruler, from the records */
 }
 
 static void take_started(struct ruler *r, struct link_message *m)
@@ -114,7 +117,7 @@ static void exited(struct ruler *r, uint64_t generation, int status)
 {
 	struct court_vassal *cv = court_find_generation(r->court, generation);
 	if (cv && cv->world)
-		subject_detach(cv->world);
+		subject_detach(cv->world, generation);
 	if (!court_exited(r->court, generation, status))
 		ruler_post(r, &(struct link_message){ .kind = LINK_FORGET, .generation = generation });
 }
@@ -245,7 +248,8 @@ static void on_link_read(struct ev_loop *loop, ev_io *w, int revents)
 		if (got == 0)
 			return;
 		if (got == 1) {
-			handlers[m.kind](r, &m);
+			if (handlers[m.kind])
+				handlers[m.kind](r, &m);
 			link_close_fds(&m);
 		} else if (got == -EBADMSG) {
 			take_crippled(r, &m, fault);

@@ -1,18 +1,17 @@
+#include <assert.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <utlist.h>
 
 #include "supervisor/logger.h"
 #include "supervisor/ruler_inside.h"
-#include "vassals/failure.h"
 #include "vassals/launch.h"
 #include "vassals/util.h"
 
-#define LAST_LINES 20		/* of a dead vassal's, into our own log */
+#define RETIRE_MERCY_NS (60 * NSEC_PER_SEC)	/* uWSGI's own worker-reload-mercy: then it needs no word of ours */
+#define RETIRE_MERCY_MAX 86400			/* s; the keeper refuses more */
+static_assert((int)VASSAL_SEND_PAUSED == (int)LINK_SEND_PAUSED, "the court's arg is the link's");
 
 static uint64_t world_now(void *data)
 {
@@ -31,37 +30,56 @@ static void out_of_memory(void)
 	_exit(1);
 }
 
+/* --worker-reload-mercy, so that uWSGI lets requests of a generation that retires live as long as we let it. */
+static uint32_t mercy_of(const struct ruler *r, const struct court_vassal *cv)
+{
+	struct vassal_rules rules;
+	court_rules(r->court, cv, &rules);
+	if (rules.retire_mercy == 0 || rules.retire_mercy == RETIRE_MERCY_NS)
+		return 0;
+	uint64_t s = (rules.retire_mercy + NSEC_PER_SEC - 1) / NSEC_PER_SEC;
+	return LINK_SPAWN_MERCY(s < RETIRE_MERCY_MAX ? s : RETIRE_MERCY_MAX);
+}
+
 /* Composed only when its turn comes, so that its record is never older than one sent before. */
-static void send_spawn(struct ruler *r, struct court_vassal *cv)
+static void send_spawn(struct ruler *r, struct court_vassal *cv, const struct spawn_wish *wish)
 {
 	void *record;
 	size_t size;
 	const struct subject *s = subject_of(r, cv);
+	bool held = wish->arg & VASSAL_SPAWN_HELD;
+	uint32_t arg = (wish->arg & VASSAL_SPAWN_BESIDE ? LINK_SPAWN_BESIDE : 0) | (held ? mercy_of(r, cv) : 0);
 	if (!s || court_record_write(cv, &record, &size) < 0)
 		out_of_memory();
 	r->in_flight++;
-	ruler_post(r, &(struct link_message){ .kind = LINK_SPAWN, .generation = cv->v.generation, .monitor = cv->monitor,
-					      .name = cv->name, .uid = s->uid, .gid = s->gid, .record = record,
-					      .record_size = (uint16_t)size });
+	ruler_post(r, &(struct link_message){ .kind = LINK_SPAWN, .generation = wish->generation, .arg = arg, .monitor = cv->monitor,
+					      .name = cv->name, .text = held ? cv->sockets : NULL, .uid = s->uid, .gid = s->gid,
+					      .record = record, .record_size = (uint16_t)size });
 	free(record);
+}
+
+/* It may have been stopped before its turn came. */
+static bool is_wanted(const struct vassal *v, uint64_t generation)
+{
+	if (generation == v->generation)
+		return v->state == VASSAL_SPAWNING;
+	return v->state == VASSAL_RENEW_SPAWNING && v->beside.phase == VASSAL_BESIDE_TRIED && generation == v->beside.generation;
 }
 
 static void pump_spawns(struct ruler *r)
 {
 	while (r->spawns && r->in_flight < RULER_SPAWNS_IN_FLIGHT) {
-		struct spawn_wish *wish = r->spawns;
-		uint64_t generation = wish->generation;
-		struct court_vassal *cv = court_find_generation(r->court, generation);
+		CLEANUP_FREE struct spawn_wish *wish = r->spawns;
+		struct court_vassal *cv = court_find_generation(r->court, wish->generation);
 		r->spawns = wish->next;
 		if (!r->spawns)
 			r->spawns_end = &r->spawns;
-		free(wish);
 		if (!cv)
 			continue;
-		if (cv->v.state == VASSAL_SPAWNING)
-			send_spawn(r, cv);
-		else	/* it was stopped before its turn came: it never ran */
-			court_spawn_failed(r->court, generation, LAUNCH_POLICY, ECANCELED);
+		if (is_wanted(&cv->v, wish->generation))
+			send_spawn(r, cv, wish);
+		else	/* it never ran */
+			court_spawn_failed(r->court, wish->generation, LAUNCH_POLICY, ECANCELED);
 	}
 }
 
@@ -72,12 +90,12 @@ void ruler_spawn_done(struct ruler *r)
 	pump_spawns(r);
 }
 
-static void wish_spawn(struct ruler *r, uint64_t generation)
+static void wish_spawn(struct ruler *r, const struct court_order *order)
 {
 	struct spawn_wish *wish = malloc(sizeof *wish);
 	if (!wish)
 		out_of_memory();
-	*wish = (struct spawn_wish){ .generation = generation };
+	*wish = (struct spawn_wish){ .generation = order->generation, .arg = order->arg };
 	*r->spawns_end = wish;
 	r->spawns_end = &wish->next;
 	pump_spawns(r);
@@ -85,7 +103,7 @@ static void wish_spawn(struct ruler *r, uint64_t generation)
 
 static const enum link_kind kind_of[] = {
 	[COURT_SPAWN] = LINK_SPAWN, [COURT_SEND] = LINK_SEND, [COURT_KILL] = LINK_KILL, [COURT_FORGET] = LINK_FORGET,
-	[COURT_STATE] = LINK_STATE, [COURT_DROP] = LINK_DROP,
+	[COURT_SWITCH] = LINK_SWITCH, [COURT_CLOSE] = LINK_CLOSE, [COURT_STATE] = LINK_STATE, [COURT_DROP] = LINK_DROP,
 };
 
 void ruler_clean(struct subject *s)
@@ -130,7 +148,7 @@ static void world_order(void *data, const struct court_order *order)
 	}
 	ruler_clean(s);
 	if (order->kind == COURT_SPAWN) {
-		wish_spawn(r, order->generation);
+		wish_spawn(r, order);
 		return;
 	}
 	ruler_post(r, &(struct link_message){ .kind = kind_of[order->kind], .generation = order->generation, .arg = order->arg,
@@ -158,14 +176,14 @@ static void world_probe(void *data, struct court_vassal *cv)
 {
 	struct subject *s = subject_of(data, cv);
 	if (s)
-		prober_start(s);
+		subject_probe(s);
 }
 
 static void world_probe_cancel(void *data, struct court_vassal *cv)
 {
 	(void)data;
 	if (cv->world)
-		prober_cancel(cv->world);
+		subject_probe_cancel(cv->world);
 }
 
 static void world_answer(void *data, uint64_t waiter, struct court_vassal *cv, const struct court_answer *answer)
@@ -184,12 +202,37 @@ static void world_gone(void *data, struct court_vassal *cv)
 	subject_free(cv->world);
 }
 
-/* ---- words */
+/* ---- states */
 
 bool ruler_is_busy(enum vassal_state state)
 {
-	return state == VASSAL_QUEUED || state == VASSAL_SPAWNING || state == VASSAL_STARTING || state == VASSAL_SETTLING ||
-	       state == VASSAL_RELOAD_QUEUED || state == VASSAL_RELOADING;
+	switch (state) {
+	case VASSAL_QUEUED:
+	case VASSAL_SPAWNING:
+	case VASSAL_STARTING:
+	case VASSAL_SETTLING:
+	case VASSAL_RELOAD_QUEUED:
+	case VASSAL_RELOADING:
+	case VASSAL_RENEW_SPAWNING:
+	case VASSAL_RENEW_STARTING:
+	case VASSAL_RENEW_SETTLING:
+	case VASSAL_SWITCHING:
+	case VASSAL_ABANDONING:
+	case VASSAL_RETIRING:
+		return true;
+	case VASSAL_READY:
+	case VASSAL_BROKEN:
+	case VASSAL_STOPPING:
+	case VASSAL_CURSED:
+	case VASSAL_KILLING:
+	case VASSAL_BLACKLISTED:
+	case VASSAL_EXILED:
+	case VASSAL_STOPPED:
+	case VASSAL_GONE:
+	case VASSAL_STATES:
+		break;
+	}
+	return false;
 }
 
 static void count_busy(struct ruler *r, enum vassal_state from, enum vassal_state to)
@@ -200,92 +243,14 @@ static void count_busy(struct ruler *r, enum vassal_state from, enum vassal_stat
 		r->busy++;
 }
 
-static void say_last_words(struct subject *s)
-{
-	const struct spec *spec = s->cv->spec;
-	if (spec && spec->logger)
-		log_error("[%s] its words are in %s", s->cv->name, spec->logger);
-}
-
-static void say_death(struct ruler *r, struct court_vassal *cv)
-{
-	char text[256], next[64] = "";
-	failure_text(text, sizeof text, &cv->v.failure);
-	if (cv->v.state == VASSAL_BLACKLISTED)
-		snprintf(next, sizeof next, "; starts again after a pause");
-	else if (cv->v.state == VASSAL_QUEUED)
-		snprintf(next, sizeof next, "; starts again at once");
-	logger_once(LOG_ERR, cv->name, util_now(), "[%s] %s%s", cv->name, text, next);
-	if (cv->world)
-		say_last_words(cv->world);
-	(void)r;
-}
-
-static void say(struct ruler *r, struct court_vassal *cv, enum vassal_state from, enum vassal_event event)
-{
-	char text[256];
-	const struct vassal *v = &cv->v;
-	switch ((enum vassal_state)v->state) {
-	case VASSAL_STARTING:
-		log_notice("[%s] has been spawned, pid %d", cv->name, (int)v->pid);
-		break;
-	case VASSAL_READY:
-		log_notice("[%s] is ready to accept requests, pid %d", cv->name, (int)v->pid);
-		break;
-	case VASSAL_BROKEN:
-		failure_text(text, sizeof text, &v->failure);
-		log_error("[%s] %s", cv->name, text);
-		break;
-	case VASSAL_RELOADING:
-		log_notice("[%s] reloads", cv->name);
-		break;
-	case VASSAL_STOPPING:
-		log_notice("[%s] is being stopped (%s)", cv->name, vassal_event_name(event));
-		break;
-	case VASSAL_CURSED:
-		/* Mostly the first we see of a death: as often as that. */
-		snprintf(text, sizeof text, "wire of %.240s", cv->name);
-		logger_once(LOG_WARNING, text, util_now(), "[%s] closed its wire", cv->name);
-		break;
-	case VASSAL_KILLING:
-		log_warning("[%s] is being killed, pid %d (%s)", cv->name, (int)v->pid, failure_stage_name(v->failure.why));
-		break;
-	case VASSAL_GONE:
-		if (from != VASSAL_GONE)
-			log_notice("[%s] removed", cv->name);
-		break;
-	case VASSAL_STOPPED:
-		log_notice("[%s] stopped by an operator", cv->name);
-		break;
-	case VASSAL_QUEUED:
-	case VASSAL_BLACKLISTED:
-	case VASSAL_EXILED:
-		if (event == VASSAL_EXITED || event == VASSAL_SPAWN_FAILED)
-			say_death(r, cv);
-		break;
-	case VASSAL_SPAWNING:
-	case VASSAL_SETTLING:
-	case VASSAL_RELOAD_QUEUED:
-	case VASSAL_RENEW_SPAWNING:
-	case VASSAL_RENEW_STARTING:
-	case VASSAL_RENEW_SETTLING:
-	case VASSAL_SWITCHING:
-	case VASSAL_ABANDONING:
-	case VASSAL_RETIRING:
-	case VASSAL_STATES:
-		break;
-	}
-}
-
 static void world_transition(void *data, struct court_vassal *cv, enum vassal_state from, enum vassal_event event, int64_t arg)
 {
 	struct ruler *r = data;
 	struct subject *s = subject_of(r, cv);
 	count_busy(r, from, cv->v.state);
-	/* What it says from here on belongs to the new code. */
-	if (s && s->lines && (cv->v.state == VASSAL_SPAWNING || cv->v.state == VASSAL_RELOADING))
-		output_mark(s->lines);
-	say(r, cv, from, event);
+	if (s)
+		subject_moved(s);
+	ruler_say(cv, from, event);
 	if (r->commands)
 		commands_transition(r->commands, cv, from, event, arg);
 }

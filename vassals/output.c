@@ -213,3 +213,21 @@ char *output_tail_since_mark(const struct output *o, size_t max_lines)
 	uint64_t begin = tail_begin(o);
 	return tail_from(o, begin > o->mark ? begin : o->mark, max_lines);
 }
+
+int output_inherit(struct output *o, const struct output *old)
+{
+	if (!old->buffers)
+		return 0;
+	if (!o->buffers && !(o->buffers = malloc(sizeof(*o->buffers))))
+		return -ENOMEM;
+	CLEANUP_FREE char *before = output_tail(old, SIZE_MAX);
+	CLEANUP_FREE char *after = output_tail(o, SIZE_MAX);
+	if (!before || !after)
+		return -ENOMEM;
+	uint64_t since_mark = o->written - o->mark, kept = strlen(after);
+	o->written = 0;
+	tail_add(o, before, strlen(before));
+	tail_add(o, after, kept);
+	o->mark = o->written - (since_mark < kept ? since_mark : kept);
+	return 0;
+}

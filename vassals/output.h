@@ -32,6 +32,8 @@ uint64_t output_dropped(struct output *o);
 char *output_tail(const struct output *o, size_t max_lines);
 /* Everything said so far is old: the next tail begins here (a new generation or a reload has begun). */
 void output_mark(struct output *o);
+/* What old has printed comes before what o has: the older lines of one tail. Neither may be NULL. 0 or -ENOMEM. */
+int output_inherit(struct output *o, const struct output *old);
 /* Like output_tail, but only lines since output_mark. */
 char *output_tail_since_mark(const struct output *o, size_t max_lines);
 

@@ -189,6 +189,45 @@ static void test_tail_wraps(void **state)
 	output_free(o);
 }
 
+static void test_inherit(void **state)
+{
+	(void)state;
+	struct output *old, *o;
+	size_t lines = 0;
+	output_new(&old);
+	output_new(&o);
+	assert_int_equal(output_inherit(o, old), 0);
+	expect_text(output_tail(o, 9), "");
+	output_feed(old, "one\ntwo\n", 8, 1, count, &lines);
+	assert_int_equal(output_inherit(o, old), 0);
+	expect_text(output_tail(o, 9), "one\ntwo\n");
+	expect_text(output_tail_since_mark(o, 9), "");
+	output_free(o);
+	output_new(&o);
+	output_feed(o, "a\nb\nunfin", 9, 1, count, &lines);
+	assert_int_equal(output_inherit(o, old), 0);
+	expect_text(output_tail(o, 9), "one\ntwo\na\nb\n");
+	expect_text(output_tail_since_mark(o, 9), "a\nb\n");
+	expect_text(output_tail(old, 9), "one\ntwo\n");
+	output_mark(o);
+	output_feed(o, "ished\n", 6, 1, count, &lines);
+	assert_int_equal(output_inherit(o, old), 0);
+	expect_text(output_tail_since_mark(o, 9), "unfinished\n");
+	expect_text(output_tail(o, 3), "a\nb\nunfinished\n");
+	/* More than the tail holds: the older go. */
+	output_mark(o);
+	for (int i = 0; i < 1000; i++)
+		output_feed(o, "012345678\n", 10, 1, count, &lines);
+	assert_int_equal(output_inherit(o, old), 0);
+	char *all = output_tail(o, SIZE_MAX), *since = output_tail_since_mark(o, SIZE_MAX);
+	assert_true(strlen(all) > OUTPUT_TAIL_BYTES - 16 && strstr(all, "one") == NULL);
+	assert_string_equal(all, since);
+	free(all);
+	free(since);
+	output_free(o);
+	output_free(old);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +237,7 @@ int main(void)
 		cmocka_unit_test(test_rate),
 		cmocka_unit_test(test_tail),
 		cmocka_unit_test(test_tail_wraps),
+		cmocka_unit_test(test_inherit),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
