@@ -4,6 +4,7 @@
  *
  * unix: P is bound, renamed to D/A; bound again, renamed to D/B; D is ".NAME.regent", a 0700 directory beside P. Both keep P as their
  * name, so that uWSGI finds them. P itself is a hard link to one of them; a switch is link(D/x, D/tmp), rename(D/tmp, P): atomic.
+ * D/A.is and D/B.is say which sockets these are ("socket:[4711]"), so that nobody removes what a later one bound.
  * TCP: two listeners with SO_REUSEPORT; a switch is SO_ATTACH_REUSEPORT_CBPF with one instruction. */
 #ifndef REGENT_VASSAL_SOCKETS_H
 #define REGENT_VASSAL_SOCKETS_H
@@ -55,8 +56,8 @@ struct sockets_fault { int error; unsigned index; char step[64]; };
 int sockets_prepare(const struct sockets_wish *wish, struct sockets_pair pairs[SOCKETS_MAX], unsigned side, struct sockets_fault *fault);
 /* Leads new clients of every address to `side`, of all or of none. Again is fine; a deleted P is there again afterwards. */
 int sockets_switch(const struct sockets_wish *wish, const struct sockets_pair pairs[SOCKETS_MAX], unsigned side, struct sockets_fault *fault);
-/* Removes one address's path, links and directory, if they are still ours (P: the inode of a link in D). The caller closes the descriptors.
- * 0, also where nothing is left; negative errno. */
+/* Removes one address's path, links and directory, if they are still of this pair: nothing where D is gone or a later pair is bound there,
+ * and P only if it is the inode of a link in D. The caller closes the descriptors. 0, also where nothing was done; negative errno. */
 int sockets_remove(const char *address, const struct sockets_pair *pair);
 
 /* Whether a client waits in one of the n listeners (-1 is passed over; a listener that somebody shut down has none). For the drain; any process may ask. */

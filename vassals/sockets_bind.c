@@ -29,15 +29,17 @@ int sockets_new(const struct sockets_wish *wish, int family)
 	return take_fd(&fd);
 }
 
-/* The side that clients reach is bound last: P is its name from then on and is never missing again. */
-static int bind_unix_side(const struct sockets_wish *wish, const struct sockets_place *place, const struct sockets_name *name, unsigned side,
-			  bool reached, int *ret)
+/* P is bound and gets its name in D; `reached`: it keeps P, too. */
+static int bind_side(const struct sockets_wish *wish, const struct sockets_place *place, const struct sockets_name *name, unsigned side,
+		     bool reached, int *ret, const char **step)
 {
 	CLEANUP_FD int fd = sockets_new(wish, AF_UNIX);
+	*step = "bind";
 	if (fd < 0)
 		return fd;
 	if (bind(fd, &name->any, name->length) < 0)
 		return -errno;
+	*step = "link in";
 	int r = reached ? linkat(place->parent, place->base, place->home, sockets_link(side), 0)
 			: renameat(place->parent, place->base, place->home, sockets_link(side));
 	if (r < 0) {
@@ -45,38 +47,49 @@ static int bind_unix_side(const struct sockets_wish *wish, const struct sockets_
 		unlinkat(place->parent, place->base, 0);
 		return r;
 	}
-	*ret = take_fd(&fd);
-	return 0;
+	r = sockets_place_mark(place, side, fd);
+	if (r == 0)
+		*ret = take_fd(&fd);
+	return r;
 }
 
-static int bind_unix(const struct sockets_wish *wish, const struct sockets_place *place, const struct sockets_name *name, unsigned side,
+/* The side that clients reach comes last: P is its name from then on and is never missing again. */
+static int bind_both(const struct sockets_wish *wish, const struct sockets_place *place, const struct sockets_name *name, unsigned side,
 		     struct sockets_pair *pair, const char **step)
 {
 	CLEANUP_FD int reached = -1, other = -1;
-	*step = "bind";
-	int r = sockets_place_claim(place, name);
+	int r = bind_side(wish, place, name, !side, false, &other, step);
 	if (r == 0)
-		r = sockets_place_clear(place, false);
-	if (r == 0 && unlinkat(place->parent, place->base, 0) < 0 && errno != ENOENT)
-		r = -errno;
-	if (r == 0)
-		r = bind_unix_side(wish, place, name, !side, false, &other);
-	if (r == 0)
-		r = bind_unix_side(wish, place, name, side, true, &reached);
+		r = bind_side(wish, place, name, side, true, &reached, step);
 	if (r == 0)
 		r = sockets_place_dress(place, side, wish, step);
 	if (r == 0 && (listen(reached, wish->backlog) < 0 || listen(other, wish->backlog) < 0)) {
 		*step = "listen";
 		r = -errno;
 	}
-	if (r < 0) {
-		sockets_place_clear(place, true);
-		unlinkat(place->parent, place->dir, AT_REMOVEDIR);
-		return r;
+	if (r == 0) {
+		pair->fd[side] = take_fd(&reached);
+		pair->fd[!side] = take_fd(&other);
 	}
-	pair->fd[side] = take_fd(&reached);
-	pair->fd[!side] = take_fd(&other);
-	return 0;
+	return r;
+}
+
+static int bind_unix(const struct sockets_wish *wish, const struct sockets_place *place, const struct sockets_name *name, unsigned side,
+		     struct sockets_pair *pair, const char **step)
+{
+	*step = "bind";
+	int r = sockets_place_claim(place, name);
+	if (r < 0)
+		return r;
+	*step = "replace what an earlier one left in";
+	r = sockets_place_clear(place);
+	if (r == 0 && unlinkat(place->parent, place->base, 0) < 0 && errno != ENOENT)
+		r = -errno;
+	if (r == 0)
+		r = bind_both(wish, place, name, side, pair, step);
+	if (r < 0)
+		sockets_place_clear(place);
+	return r;
 }
 
 static int bind_address(const struct sockets_wish *wish, unsigned i, unsigned side, struct sockets_pair *pair, struct sockets_fault *fault)
@@ -95,7 +108,9 @@ static int bind_address(const struct sockets_wish *wish, unsigned i, unsigned si
 	if (r < 0)
 		return sockets_fail(fault, i, r, step, address);
 	r = bind_unix(wish, &place, &name, side, pair, &step);
-	return r < 0 ? sockets_fail(fault, i, r, step, NULL) : 0;
+	if (r < 0)
+		unlinkat(place.parent, place.dir, AT_REMOVEDIR);	/* another one's links keep it */
+	return r < 0 ? sockets_fail(fault, i, r, step, strchr(step, ' ') ? address : NULL) : 0;
 }
 
 /* A pair that was bound earlier. */
@@ -110,7 +125,7 @@ static int renew(const struct sockets_wish *wish, unsigned i, unsigned side, con
 	int r = sockets_place_open(address, false, &place, &step);
 	if (r < 0 && r != -ENOENT)
 		return sockets_fail(fault, i, r, step, address);
-	if (r == 0)
+	if (r == 0 && sockets_place_holds(&place, side, pair->fd[side]))
 		r = sockets_place_dress(&place, side, wish, &step);
 	return r == 0 || r == -ENOENT ? 0 : sockets_fail(fault, i, r, step, NULL);
 }

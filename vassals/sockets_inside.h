@@ -31,10 +31,14 @@ int sockets_place_open(const char *address, bool make, struct sockets_place *ret
 void sockets_place_close(struct sockets_place *place);
 /* Whether P may be replaced: 0: it is missing, ours, or a socket where nobody accepts; -EADDRINUSE, -EEXIST, other negative errno. */
 int sockets_place_claim(const struct sockets_place *place, const struct sockets_name *name);
-/* Removes A, B and tmp; ours: P as well if it is one of them. First error, or 0. */
-int sockets_place_clear(const struct sockets_place *place, bool ours);
-/* P becomes a link to `side`; *moved: it was none. -ENOENT: that side has no link any more. */
-int sockets_place_lead(const struct sockets_place *place, const struct sockets_name *name, unsigned side, bool *moved);
+/* Writes down of which socket a side's link is: the inode of a path is not the inode of the socket, and nothing else tells them apart. */
+int sockets_place_mark(const struct sockets_place *place, unsigned side, int fd);
+/* Whether D/side is that of fd, not of a later binder of the same path. */
+bool sockets_place_holds(const struct sockets_place *place, unsigned side, int fd);
+/* Empties D; P goes as well if it is a link in D. First error, or 0. */
+int sockets_place_clear(const struct sockets_place *place);
+/* P becomes a link to `side`, which is fd's; *moved: it was none. -ENOENT: fd has no link there any more. */
+int sockets_place_lead(const struct sockets_place *place, const struct sockets_name *name, unsigned side, int fd, bool *moved);
 /* Mode and owner of a side's socket as wish has them. -ENOENT: it has no link any more. */
 int sockets_place_dress(const struct sockets_place *place, unsigned side, const struct sockets_wish *wish, const char **step);
 

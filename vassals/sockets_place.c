@@ -1,6 +1,7 @@
 /* sockets, the place: P's directory, D beside P, and the links in D. Binds and listens to nothing. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -8,6 +9,9 @@
 #include "vassals/identity.h"
 #include "vassals/sockets_inside.h"
 #include "vassals/util.h"
+
+#define MARK_SIZE 40			/* socket:[18446744073709551615] */
+static const char *const marks[] = { "A.is", "B.is" };
 
 const char *sockets_link(unsigned side)
 {
@@ -41,7 +45,7 @@ static int open_home(struct sockets_place *place)
 		return errno == ENOTDIR || errno == ELOOP || errno == EACCES ? -EPERM : -errno;
 	if (fstat(place->home, &st) < 0)
 		return -errno;
-	return st.st_uid == geteuid() && (st.st_mode & 07777) == 0700 ? 0 : -EPERM;
+	return st.st_uid == geteuid() && (st.st_mode & 0777) == 0700 ? 0 : -EPERM;
 }
 
 /* Under a umask that takes the owner's own rights the mode would come out wrong. */
@@ -111,12 +115,34 @@ static int drop(int dir, const char *name)
 	return unlinkat(dir, name, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
-int sockets_place_clear(const struct sockets_place *place, bool ours)
+static int describe(int fd, char text[MARK_SIZE])
 {
+	struct stat st;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return util_format(text, MARK_SIZE, "socket:[%ju]", (uintmax_t)st.st_ino);
+}
+
+int sockets_place_mark(const struct sockets_place *place, unsigned side, int fd)
+{
+	char text[MARK_SIZE];
+	int r = describe(fd, text);
+	return r == 0 && symlinkat(text, place->home, marks[side]) < 0 ? -errno : r;
+}
+
+bool sockets_place_holds(const struct sockets_place *place, unsigned side, int fd)
+{
+	char text[MARK_SIZE], mark[MARK_SIZE];
+	ssize_t length = readlinkat(place->home, marks[side], mark, sizeof(mark));
+	return describe(fd, text) == 0 && length == (ssize_t)strlen(text) && memcmp(mark, text, (size_t)length) == 0;
+}
+
+int sockets_place_clear(const struct sockets_place *place)
+{
+	static const char *const names[] = { "A", "B", "tmp", "A.is", "B.is" };
 	int first = 0;
-	if (ours && (leads_to(place, 0) || leads_to(place, 1)))
+	if (leads_to(place, 0) || leads_to(place, 1))
 		first = drop(place->parent, place->base);
-	static const char *const names[] = { "A", "B", "tmp" };
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
 		int r = drop(place->home, names[i]);
 		first = first ? first : r;
@@ -124,10 +150,12 @@ int sockets_place_clear(const struct sockets_place *place, bool ours)
 	return first;
 }
 
-int sockets_place_lead(const struct sockets_place *place, const struct sockets_name *name, unsigned side, bool *moved)
+int sockets_place_lead(const struct sockets_place *place, const struct sockets_name *name, unsigned side, int fd, bool *moved)
 {
 	struct stat st;
 	*moved = false;
+	if (!sockets_place_holds(place, side, fd))
+		return -ENOENT;
 	if (leads_to(place, side))
 		return 0;
 	if (fstatat(place->home, sockets_link(side), &st, AT_SYMLINK_NOFOLLOW) < 0)

@@ -8,7 +8,7 @@
 #include "vassals/sockets_inside.h"
 #include "vassals/util.h"
 
-static int lead_unix(const char *address, unsigned side, bool *moved, const char **step)
+static int lead_unix(const char *address, const struct sockets_pair *pair, unsigned side, bool *moved, const char **step)
 {
 	struct sockets_name name;
 	CLEANUP_PLACE struct sockets_place place = SOCKETS_PLACE_NONE;
@@ -19,7 +19,7 @@ static int lead_unix(const char *address, unsigned side, bool *moved, const char
 	if (r < 0)
 		return r;
 	*step = "link in";
-	return sockets_place_lead(&place, &name, side, moved);
+	return sockets_place_lead(&place, &name, side, pair->fd[side], moved);
 }
 
 /* Unix first: only there something can be in the way, and only there one sees what was before. */
@@ -32,7 +32,7 @@ int sockets_switch(const struct sockets_wish *wish, const struct sockets_pair pa
 	side = side != 0;
 	for (; i < wish->n && r == 0; i++)
 		if (sockets_is_unix(wish->address[i])) {
-			r = lead_unix(wish->address[i], side, &moved[i], &step);
+			r = lead_unix(wish->address[i], &pairs[i], side, &moved[i], &step);
 			if (r < 0)
 				sockets_fail(fault, i, r, step, wish->address[i]);
 		}
@@ -44,7 +44,7 @@ int sockets_switch(const struct sockets_wish *wish, const struct sockets_pair pa
 		}
 	for (i = 0; i < wish->n && r < 0; i++)
 		if (moved[i])
-			lead_unix(wish->address[i], !side, &ignored, &step);
+			lead_unix(wish->address[i], &pairs[i], !side, &ignored, &step);
 	return r;
 }
 
@@ -57,7 +57,9 @@ int sockets_remove(const char *address, const struct sockets_pair *pair)
 	int r = sockets_place_open(address, false, &place, &step);
 	if (r < 0)
 		return r == -ENOENT ? 0 : r;
-	r = sockets_place_clear(&place, true);
+	if (!sockets_place_holds(&place, 0, pair->fd[0]) || !sockets_place_holds(&place, 1, pair->fd[1]))
+		return 0;
+	r = sockets_place_clear(&place);
 	if (r == 0 && unlinkat(place.parent, place.dir, AT_REMOVEDIR) < 0 && errno != ENOENT)
 		r = -errno;
 	return r;

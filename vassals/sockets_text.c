@@ -2,7 +2,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <limits.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "vassals/sockets_inside.h"
@@ -155,14 +154,15 @@ static int take_options(char *line, struct sockets_wish *wish)
 static int take_address(const char *line, struct sockets_wish *wish)
 {
 	struct sockets_name name, other;
-	if (wish->n == SOCKETS_MAX || strlen(line) >= SOCKETS_ADDRESS_MAX)
+	size_t length = strlen(line);
+	if (wish->n == SOCKETS_MAX || length >= SOCKETS_ADDRESS_MAX)
 		return -E2BIG;
 	if (sockets_resolve(line, &name) < 0)
 		return -EINVAL;
 	for (unsigned i = 0; i < wish->n; i++)
 		if (sockets_resolve(wish->address[i], &other) == 0 && other.length == name.length && memcmp(&other.any, &name.any, name.length) == 0)
 			return -EINVAL;
-	snprintf(wish->address[wish->n++], SOCKETS_ADDRESS_MAX, "%s", line);
+	memcpy(wish->address[wish->n++], line, length + 1);
 	return 0;
 }
 
@@ -175,7 +175,7 @@ int sockets_parse(const char *text, struct sockets_wish *ret)
 		return -E2BIG;
 	memcpy(copy, text, length + 1);
 	for (size_t i = 0; i < length; i++)
-		if ((copy[i] < ' ' && copy[i] >= '\0' && copy[i] != '\n') || copy[i] == 0x7f)
+		if (((unsigned char)copy[i] < ' ' && copy[i] != '\n') || copy[i] == 0x7f)
 			return -EINVAL;
 	int r = length > 0 && copy[length - 1] == '\n' ? 0 : -EINVAL;
 	bool first = true;
