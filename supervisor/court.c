@@ -24,11 +24,16 @@ void court_vassal_drop(struct court *c, struct court_vassal *cv)
 	admission_leave(&c->admission, &cv->node);
 	if (cv->generation_key != 0)
 		HASH_DELETE(by_generation, c->by_generation, cv);
+	if (cv->beside)
+		HASH_DELETE(by_generation, c->beside, cv->beside);
 	HASH_DELETE(by_name, c->by_name, cv);
 	c->world.gone(c->world.data, cv);
 	spec_free(cv->spec);
 	free(cv->requests);
 	free(cv->history);
+	free(cv->beside);
+	free(cv->sockets);
+	free(cv->trial_config);
 	free(cv);
 }
 
@@ -67,23 +72,56 @@ void court_rules(const struct court *c, const struct court_vassal *cv, struct va
 	rules->probe_strict = gate->probe_strict;
 	rules->probe = gate->probe;
 	rules->calm = gate->calm;
+	rules->hold = gate->hold;
+	rules->handover = gate->handover;
+	rules->pause = gate->pause;
 	if (gate->ready_for_ms != UINT32_MAX)
 		rules->ready_for = gate->ready_for_ms * NSEC_PER_MSEC;
 	if (gate->start_timeout_ms != UINT32_MAX)
 		rules->start_timeout = gate->start_timeout_ms * NSEC_PER_MSEC;
+	if (gate->probe_limit_ms != UINT32_MAX)
+		rules->probe_limit = gate->probe_limit_ms * NSEC_PER_MSEC;
+	if (gate->retire_mercy_ms != UINT32_MAX)
+		rules->retire_mercy = gate->retire_mercy_ms * NSEC_PER_MSEC;
 }
 
-static struct court_gate gate_of(const struct spec *spec)
+uint32_t court_drain_ms(const struct court *c, const struct court_vassal *cv)
 {
+	return cv->gate.known && cv->gate.drain_ms != UINT32_MAX ? cv->gate.drain_ms : c->config.drain_ms;
+}
+
+/* What its ini says wins over the command line. */
+static void decide_handover(const struct court_config *config, const struct spec *spec, struct court_gate *gate)
+{
+	enum spec_handover wish = spec->handover != SPEC_HANDOVER_UNSET ? spec->handover : config->handover;
+	bool wanted = wish == SPEC_HANDOVER_YES || wish == SPEC_HANDOVER_FORCE;
+	bool hold = spec->hold_sockets != SPEC_CHOICE_UNSET ? spec->hold_sockets == SPEC_CHOICE_YES : config->hold_sockets;
+	gate->hold = spec->sockets && (hold || wanted);
+	gate->handover = gate->hold && wanted && (!spec->no_double || wish == SPEC_HANDOVER_FORCE);
+	gate->pause = wanted && !gate->handover && !spec->lazy;
+}
+
+static struct court_gate gate_of(const struct court_config *config, const struct spec *spec)
+{
+	struct court_gate gate = { 0 };
 	if (!spec)
-		return (struct court_gate){ 0 };
+		return gate;
+	decide_handover(config, spec, &gate);
 	/* With its words in our pipe uWSGI tells us itself that no app was loaded; elsewhere one request must. */
 	bool asks = spec->health || (spec->has_app && !spec->need_app && spec->logger);
-	return (struct court_gate){
-		.known = 1, .signal = (uint8_t)spec->signal, .probe = spec->probe != SPEC_PROBE_NONE && asks,
-		.probe_strict = spec->health != NULL, .calm = spec->calm, .ready_for_ms = spec->ready_for_ms,
-		.start_timeout_ms = spec->start_timeout_ms,
-	};
+	/* Of a held one that says nothing by itself, its answer over the private socket must do. */
+	bool silent = gate.hold && spec->signal == SPEC_SIGNAL_SPAWNED;
+	gate.known = 1;
+	gate.signal = (uint8_t)spec->signal;
+	gate.probe = ((spec->probe != SPEC_PROBE_NONE || gate.hold) && asks) || silent;
+	gate.probe_strict = spec->health != NULL;
+	gate.calm = spec->calm;
+	gate.ready_for_ms = spec->ready_for_ms;
+	gate.start_timeout_ms = spec->start_timeout_ms;
+	gate.probe_limit_ms = spec->health_timeout_ms;
+	gate.retire_mercy_ms = spec->retire_mercy_ms;
+	gate.drain_ms = spec->drain_ms;
+	return gate;
 }
 
 /* ---- configs */
@@ -109,7 +147,7 @@ bool court_differs(const struct court *c, const char *name, const struct court_f
 /* Of most vassals nothing is asked again once the gate is known: for thousands of them that is memory for nothing. */
 static bool is_needed(const struct spec *spec, const struct court_gate *gate)
 {
-	return spec && (spec->logger || gate->probe);
+	return spec && (spec->logger || gate->probe || gate->hold);
 }
 
 int court_seen(struct court *c, const char *name, uint16_t monitor, const struct court_fingerprint *print,
@@ -133,7 +171,11 @@ int court_seen(struct court *c, const char *name, uint16_t monitor, const struct
 			return r;
 		}
 	}
-	cv->gate = gate_of(spec);
+	cv->gate = gate_of(&c->config, spec);
+	free(cv->sockets);
+	cv->sockets = cv->gate.hold ? strdup(spec->sockets) : NULL;
+	if (!cv->sockets)
+		cv->gate.hold = cv->gate.handover = 0;
 	spec_free(cv->spec);
 	cv->spec = is_needed(spec, &cv->gate) ? spec : spec_free(spec);
 	cv->print = *print;
@@ -189,8 +231,9 @@ void court_dissolve(struct court *c, uint64_t mercy)
 static bool feed_generation(struct court *c, uint64_t generation, enum vassal_event event, int64_t arg)
 {
 	struct court_vassal *cv = court_find_generation(c, generation);
+	struct vassal_input in = { .event = event, .arg = arg, .class = VASSAL_CLASS_DEPLOY, .generation = generation };
 	if (cv)
-		feed_event(c, cv, event, arg);
+		court_feed(c, cv, &in);
 	return cv != NULL;
 }
 
@@ -204,7 +247,7 @@ bool court_spawn_failed(struct court *c, uint64_t generation, unsigned stage, in
 	struct court_vassal *cv = court_find_generation(c, generation);
 	if (!cv)
 		return false;
-	struct vassal_input in = { .event = VASSAL_SPAWN_FAILED, .failure = { VASSAL_WHY_SPAWN, (uint8_t)stage, error } };
+	struct vassal_input in = { .event = VASSAL_SPAWN_FAILED, .generation = generation, .failure = { VASSAL_WHY_SPAWN, (uint8_t)stage, error } };
 	court_feed(c, cv, &in);
 	return true;
 }
@@ -212,6 +255,16 @@ bool court_spawn_failed(struct court *c, uint64_t generation, unsigned stage, in
 bool court_exited(struct court *c, uint64_t generation, int status)
 {
 	return feed_generation(c, generation, VASSAL_EXITED, status);
+}
+
+bool court_switched(struct court *c, uint64_t generation, int error)
+{
+	return feed_generation(c, generation, error == 0 ? VASSAL_SWITCHED : VASSAL_SWITCH_FAILED, error);
+}
+
+bool court_drained(struct court *c, uint64_t generation)
+{
+	return feed_generation(c, generation, VASSAL_DRAINED, 0);
 }
 
 bool court_byte(struct court *c, uint64_t generation, unsigned char byte)
@@ -235,8 +288,7 @@ bool court_probed(struct court *c, uint64_t generation, int status)
 	if (!cv)
 		return false;
 	bool ok = cv->gate.probe_strict ? status >= 200 && status < 300 : status > 0;
-	feed_event(c, cv, ok ? VASSAL_PROBE_OK : VASSAL_PROBE_FAILED, status);
-	return true;
+	return feed_generation(c, generation, ok ? VASSAL_PROBE_OK : VASSAL_PROBE_FAILED, status);
 }
 
 void court_timer(struct court *c, struct court_vassal *cv)
@@ -251,6 +303,11 @@ void court_calm(struct court *c, struct court_vassal *cv, uint64_t ns, uint32_t 
 {
 	cv->by_uid = uid;
 	feed_event(c, cv, ns > 0 ? VASSAL_FREEZE : VASSAL_THAW, (int64_t)ns);
+}
+
+void court_restart(struct court *c, struct court_vassal *cv)
+{
+	feed_event(c, cv, VASSAL_RESTART, 0);
 }
 
 void court_forget_blacklist(struct court *c)
@@ -281,8 +338,13 @@ struct court_vassal *court_find(const struct court *c, const char *name)
 struct court_vassal *court_find_generation(const struct court *c, uint64_t generation)
 {
 	struct court_vassal *cv;
+	struct court_beside *b = NULL;
+	if (generation == 0)
+		return NULL;
 	HASH_FIND(by_generation, c->by_generation, &generation, sizeof generation, cv);
-	return generation == 0 ? NULL : cv;
+	if (!cv && c->beside)
+		HASH_FIND(by_generation, c->beside, &generation, sizeof generation, b);
+	return b ? b->cv : cv;
 }
 
 struct court_vassal *court_first(const struct court *c) { return c->by_name; }

@@ -94,6 +94,7 @@ struct court_vassal {
 	struct court_request *requests;
 	struct court_history *history;	/* ring, grown as needed */
 	struct spec *spec;		/* NULL: the gate says all that counts */
+	char *trial_config;		/* what is to be rehearsed, or is */
 	char *sockets;			/* what the keeper holds from its next start on (vassals/sockets.h), NULL: nothing. In the record */
 	struct court_beside *beside;	/* while there is a second generation: its place in the index */
 	void *world;			/* the world's own (timer, watchers) */
@@ -151,6 +152,11 @@ void court_timer(struct court *c, struct court_vassal *cv);
  * 0; -EBUSY: too many requests under way for this vassal; -ENOMEM. waiter != 0. */
 int court_request(struct court *c, struct court_vassal *cv, enum vassal_event kind, const uint8_t id[COURT_ID_SIZE],
 		  uint32_t uid, uint64_t waiter);
+/* Tries config (an absolute path; owned by the caller) beside cv, on its sockets and through its gate, and lets it go again. As court_request(); -EBUSY also: something is
+ * being rehearsed already. */
+int court_rehearse(struct court *c, struct court_vassal *cv, const char *config, const uint8_t id[COURT_ID_SIZE], uint32_t uid,
+		   uint64_t waiter);
+void court_restart(struct court *c, struct court_vassal *cv);	/* nobody asked: its liveness check failed */
 void court_forsake(struct court *c, uint64_t waiter);	/* the client went away; the request goes on. O(vassals): rare */
 /* Freezes for ns, or (0) thaws. */
 void court_calm(struct court *c, struct court_vassal *cv, uint64_t ns, uint32_t uid);

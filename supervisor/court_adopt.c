@@ -19,6 +19,7 @@ int court_adopt_record(struct court *c, const char *name, const void *record, si
 	}
 	court_index_generation(c, cv);
 	court_number_from(c, cv->v.generation);
+	court_number_from(c, cv->v.beside.generation);
 	if (cv->v.slot)
 		admission_take(&c->admission);
 	return 0;
@@ -30,8 +31,13 @@ bool court_adopt_generation(struct court *c, uint64_t generation, pid_t pid)
 	court_number_from(c, generation);
 	if (!cv)
 		return false;
-	cv->adopted_process = 1;
-	cv->v.pid = pid;
+	if (generation == cv->v.beside.generation) {
+		cv->adopted_beside = 1;
+		cv->v.beside.pid = pid;
+	} else {
+		cv->adopted_process = 1;
+		cv->v.pid = pid;
+	}
 	return true;
 }
 
@@ -44,8 +50,8 @@ void court_adopted(struct court *c)
 		struct vassal before = cv->v;
 		struct vassal_input in = { .event = VASSAL_PRESENT, .now = c->world.now(c->world.data) };
 		court_rules(c, cv, &rules);
-		vassal_adopt(&cv->v, &rules, cv->adopted_process, false, in.now, &actions);
-		cv->adopted_process = 0;
+		vassal_adopt(&cv->v, &rules, cv->adopted_process, cv->adopted_beside, in.now, &actions);
+		cv->adopted_process = cv->adopted_beside = 0;
 		court_carry_out(c, cv, &in, &actions, &before);
 	}
 	court_pump(c);

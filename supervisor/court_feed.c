@@ -3,7 +3,7 @@
 
 #include "supervisor/court_inside.h"
 
-void court_index_generation(struct court *c, struct court_vassal *cv)
+static void index_own(struct court *c, struct court_vassal *cv)
 {
 	if (cv->generation_key == cv->v.generation)
 		return;
@@ -18,10 +18,45 @@ void court_index_generation(struct court *c, struct court_vassal *cv)
 	}
 }
 
+static void index_beside(struct court *c, struct court_vassal *cv)
+{
+	uint64_t generation = cv->v.beside.generation;
+	struct court_beside *b = cv->beside;
+	if ((b ? b->generation_key : 0) == generation)
+		return;
+	if (b)
+		HASH_DELETE(by_generation, c->beside, b);
+	if (generation == 0) {
+		free(b);
+		cv->beside = NULL;
+		return;
+	}
+	if (!b)
+		b = calloc(1, sizeof *b);
+	cv->beside = b;
+	if (!b)
+		return;		/* its news will be of a generation that nobody knows: it is killed */
+	b->cv = cv;
+	b->generation_key = generation;
+	HASH_ADD(by_generation, c->beside, generation_key, sizeof b->generation_key, b);
+}
+
+void court_index_generation(struct court *c, struct court_vassal *cv)
+{
+	index_own(c, cv);
+	index_beside(c, cv);
+}
+
 static const int order_of[] = {
 	[VASSAL_ACT_SPAWN] = COURT_SPAWN, [VASSAL_ACT_SEND] = COURT_SEND, [VASSAL_ACT_KILL] = COURT_KILL,
 	[VASSAL_ACT_FORGET] = COURT_FORGET, [VASSAL_ACT_SWITCH] = COURT_SWITCH, [VASSAL_ACT_CLOSE] = COURT_CLOSE,
 };
+
+static bool is_order(unsigned act)
+{
+	return act == VASSAL_ACT_SPAWN || act == VASSAL_ACT_SEND || act == VASSAL_ACT_KILL || act == VASSAL_ACT_FORGET ||
+	       act == VASSAL_ACT_SWITCH || act == VASSAL_ACT_CLOSE;
+}
 
 /* Each order carries the record with all that this event changed, so whatever part of them a dying ruler got out, the keeper
  * never holds a record that speaks of an order it did not get. */
@@ -35,8 +70,7 @@ static void give_orders(struct court *c, struct court_vassal *cv, const struct v
 		record = NULL;	/* the keeper keeps the older one: after a ruler's death an event is handled twice at worst */
 	for (unsigned i = 0; i < actions->n; i++) {
 		const struct vassal_action *a = &actions->list[i];
-		if (a->act != VASSAL_ACT_SPAWN && a->act != VASSAL_ACT_SEND && a->act != VASSAL_ACT_KILL &&
-		    a->act != VASSAL_ACT_FORGET)
+		if (!is_order(a->act))
 			continue;
 		struct court_order order = { (enum court_order_kind)order_of[a->act], cv, a->generation, a->arg, record, size, event };
 		c->world.order(c->world.data, &order);
@@ -65,6 +99,7 @@ static void do_quiet_actions(struct court *c, struct court_vassal *cv, const str
 			break;
 		case VASSAL_ACT_ANSWER:
 		case VASSAL_ACT_ANSWER_STOPS:
+		case VASSAL_ACT_ANSWER_TRIAL:
 		case VASSAL_ACT_CANCEL:
 			court_requests_settle(cv, a, now);
 			break;

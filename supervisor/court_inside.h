@@ -4,10 +4,18 @@
 
 #include "supervisor/court.h"
 
+/* The index knows a vassal by its own generation; by the other one through this, made when there is one. */
+struct court_beside {
+	UT_hash_handle by_generation;
+	uint64_t generation_key;
+	struct court_vassal *cv;
+};
+
 struct court {
 	struct court_config config;
 	struct court_world world;
 	struct court_vassal *by_name, *by_generation;
+	struct court_beside *beside;
 	struct admission admission;
 	uint64_t next_generation;
 	bool dissolved;
@@ -37,6 +45,6 @@ void court_feed(struct court *c, struct court_vassal *cv, struct vassal_input *i
 void court_carry_out(struct court *c, struct court_vassal *cv, const struct vassal_input *in,
 		     const struct vassal_actions *actions, const struct vassal *before);
 void court_pump(struct court *c);	/* admits who may start now */
-void court_index_generation(struct court *c, struct court_vassal *cv);
+void court_index_generation(struct court *c, struct court_vassal *cv);	/* both of them */
 
 #endif

@@ -59,12 +59,14 @@ void court_requests_settle(struct court_vassal *cv, const struct vassal_action *
 		struct court_request *r = &cv->requests[i];
 		if (r->done)
 			continue;
-		bool is_stop = r->kind == VASSAL_STOP;
-		if (action->act == VASSAL_ACT_ANSWER && !is_stop && r->ticket <= action->arg)
+		bool is_stop = r->kind == VASSAL_STOP, is_trial = r->kind == VASSAL_REHEARSE;
+		if (action->act == VASSAL_ACT_ANSWER && !is_stop && !is_trial && r->ticket <= action->arg)
 			settle(r, v->result, v->result == VASSAL_DONE ? none : v->failure, now);
 		else if (action->act == VASSAL_ACT_ANSWER_STOPS && is_stop)
 			settle(r, VASSAL_DONE, none, now);
-		else if (action->act == VASSAL_ACT_CANCEL && !is_stop)
+		else if (action->act == VASSAL_ACT_ANSWER_TRIAL && is_trial)
+			settle(r, (enum vassal_verdict)action->arg, v->trial_failure, now);
+		else if (action->act == VASSAL_ACT_CANCEL && !is_stop && !is_trial)
 			settle(r, VASSAL_FAILED_DOWN, cancelled, now);
 	}
 }
@@ -87,6 +89,12 @@ void court_requests_tell(struct court *c, struct court_vassal *cv)
 			tell(c, cv, &cv->requests[i]);
 }
 
+/* What serves is well, though newer code may have failed beside it. */
+static bool runs_well(const struct court_vassal *cv)
+{
+	return cv->v.result != VASSAL_FAILED_DOWN && !cv->v.was_broken;
+}
+
 static int accept_request(struct court *c, struct court_vassal *cv, enum vassal_event kind, const uint8_t *id, uint32_t uid,
 			  uint64_t waiter)
 {
@@ -100,7 +108,7 @@ static int accept_request(struct court *c, struct court_vassal *cv, enum vassal_
 	r->waiter = waiter;
 	r->accepted = c->world.now(c->world.data);
 	if (kind == VASSAL_START && r->ticket <= cv->v.answered)	/* it runs already */
-		settle(r, cv->v.result, cv->v.result == VASSAL_DONE ? (struct vassal_failure){ 0 } : cv->v.failure, r->accepted);
+		settle(r, runs_well(cv) ? VASSAL_DONE : cv->v.result, runs_well(cv) ? (struct vassal_failure){ 0 } : cv->v.failure, r->accepted);
 	return 0;
 }
 
@@ -121,6 +129,21 @@ int court_request(struct court *c, struct court_vassal *cv, enum vassal_event ki
 	cv->by_uid = uid;
 	court_feed(c, cv, &in);
 	return 0;
+}
+
+int court_rehearse(struct court *c, struct court_vassal *cv, const char *config, const uint8_t id[COURT_ID_SIZE], uint32_t uid,
+		   uint64_t waiter)
+{
+	if (!court_request_find(cv, id)) {
+		if (cv->v.trial)
+			return -EBUSY;
+		char *copy = strdup(config);
+		if (!copy)
+			return -ENOMEM;
+		free(cv->trial_config);
+		cv->trial_config = copy;
+	}
+	return court_request(c, cv, VASSAL_REHEARSE, id, uid, waiter);
 }
 
 void court_forsake(struct court *c, uint64_t waiter)

@@ -22,7 +22,7 @@ static_assert(sizeof states / sizeof *states == VASSAL_STATES, "a state without 
 static const char *const events[] = {
 	[VASSAL_CHANGED] = "config changed", [VASSAL_MISSING] = "config missing", [VASSAL_PRESENT] = "config present",
 	[VASSAL_REMOVED] = "config removed", [VASSAL_RELOAD] = "reload", [VASSAL_RESTART] = "restart",
-	[VASSAL_START] = "start", [VASSAL_STOP] = "stop", [VASSAL_FREEZE] = "freeze", [VASSAL_THAW] = "thaw", [VASSAL_ADMITTED] = "admitted", [VASSAL_STARTED] = "started",
+	[VASSAL_START] = "start", [VASSAL_STOP] = "stop", [VASSAL_REHEARSE] = "rehearse", [VASSAL_FREEZE] = "freeze", [VASSAL_THAW] = "thaw", [VASSAL_ADMITTED] = "admitted", [VASSAL_STARTED] = "started",
 	[VASSAL_BESIDE_STARTED] = "new one started", [VASSAL_BESIDE_SPAWN_FAILED] = "new one could not be started",
 	[VASSAL_BESIDE_EXITED] = "other one exited", [VASSAL_BESIDE_UP] = "new one up", [VASSAL_BESIDE_EOF] = "other one closed its wire",
 	[VASSAL_SWITCHED] = "switched", [VASSAL_SWITCH_FAILED] = "switch failed", [VASSAL_DRAINED] = "drained",
@@ -41,6 +41,7 @@ static const char *const stages[] = {
 	[VASSAL_WHY_RESPAWNING] = "respawning", [VASSAL_WHY_HEARTBEAT] = "heartbeat", [VASSAL_WHY_CURSED] = "cursed",
 	[VASSAL_WHY_STOPPED] = "stopped", [VASSAL_WHY_REMOVED] = "removed", [VASSAL_WHY_IMPATIENT] = "impatient",
 	[VASSAL_WHY_SWITCH] = "switch",
+	[VASSAL_WHY_NO_TRIAL] = "no-rehearsal",
 };
 static_assert(sizeof stages / sizeof *stages == VASSAL_WHYS, "a reason without a name");
 
@@ -135,6 +136,9 @@ void failure_text(char *buf, size_t size, const struct vassal_failure *failure)
 		return;
 	case VASSAL_WHY_SWITCH:
 		snprintf(buf, size, "passed, but clients could not be led to it: %s", strerror(failure->detail));
+		return;
+	case VASSAL_WHY_NO_TRIAL:
+		snprintf(buf, size, "nothing was rehearsed: it does not run, or regent does not hold its sockets");
 		return;
 	case VASSAL_WHY_NONE:
 	case VASSAL_WHYS:

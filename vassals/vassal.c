@@ -4,61 +4,106 @@
 
 #include "vassals/vassal_moves.h"
 
+/* In every state: a generation beside that merely has to end, and held sockets. */
+#define BACKGROUND \
+	[VASSAL_BESIDE_EXITED] = cell_beside_gone, [VASSAL_BESIDE_STARTED] = cell_beside_late, \
+	[VASSAL_BESIDE_SPAWN_FAILED] = cell_beside_gone, [VASSAL_DRAINED] = cell_drained, \
+	[VASSAL_RETIRE_OVER] = cell_retire_over, [VASSAL_HOLD_OVER] = cell_hold_over
 /* Every state without a process, and every state with one that is alive and heeds its wire. */
 #define WITHOUT_PROCESS \
-	[VASSAL_CHANGED] = cell_start_now, [VASSAL_RELOAD] = cell_start_now, [VASSAL_RESTART] = cell_start_now, \
-	[VASSAL_START] = cell_start_now, [VASSAL_STOP] = cell_unwant_idle, [VASSAL_REMOVED] = cell_unwant_idle
+	BACKGROUND, [VASSAL_CHANGED] = cell_start_now, [VASSAL_RELOAD] = cell_start_now, [VASSAL_RESTART] = cell_start_now, \
+	[VASSAL_START] = cell_start_now, [VASSAL_STOP] = cell_unwant_idle, [VASSAL_REMOVED] = cell_unwant_idle, \
+	[VASSAL_REHEARSE] = cell_rehearse_not
 #define ALIVE \
 	[VASSAL_STOP] = cell_unwant_running, [VASSAL_REMOVED] = cell_unwant_running, [VASSAL_EXITED] = cell_exited, \
 	[VASSAL_WIRE_EOF] = cell_curse, [VASSAL_HEARTBEAT_LOST] = cell_heartbeat_lost
 /* ... and is on its way out; maybe since before the keeper had started it. */
 #define DYING \
-	[VASSAL_CHANGED] = cell_note, [VASSAL_RELOAD] = cell_note, [VASSAL_RESTART] = cell_note, [VASSAL_START] = cell_note, \
-	[VASSAL_STOP] = cell_unwant, [VASSAL_REMOVED] = cell_unwant, [VASSAL_EXITED] = cell_exited, \
-	[VASSAL_STARTED] = cell_started_late, [VASSAL_SPAWN_FAILED] = cell_spawn_failed
+	BACKGROUND, [VASSAL_CHANGED] = cell_note, [VASSAL_RELOAD] = cell_note, [VASSAL_RESTART] = cell_note, \
+	[VASSAL_START] = cell_note, [VASSAL_STOP] = cell_unwant, [VASSAL_REMOVED] = cell_unwant, [VASSAL_EXITED] = cell_exited, \
+	[VASSAL_STARTED] = cell_started_late, [VASSAL_SPAWN_FAILED] = cell_spawn_failed, [VASSAL_REHEARSE] = cell_rehearse_not
+/* The old one serves, and a new one is tried beside it. */
+#define RENEWING \
+	ALIVE, [VASSAL_REHEARSE] = cell_rehearse_later, [VASSAL_RESTART] = cell_restart, [VASSAL_CHANGED] = cell_note_renewing, [VASSAL_RELOAD] = cell_note_renewing, \
+	[VASSAL_HOLD_OVER] = cell_hold_over
 
 /* An empty cell: the event means nothing in that state. */
 static const vassal_cell table[VASSAL_STATES][VASSAL_EVENTS] = {
 	[VASSAL_QUEUED] = { WITHOUT_PROCESS, [VASSAL_ADMITTED] = cell_spawn },
 	[VASSAL_SPAWNING] = {
-		[VASSAL_CHANGED] = cell_note, [VASSAL_RELOAD] = cell_note, [VASSAL_RESTART] = cell_restart_starting,
+		BACKGROUND, [VASSAL_CHANGED] = cell_note, [VASSAL_RELOAD] = cell_note, [VASSAL_RESTART] = cell_restart_starting,
 		[VASSAL_STOP] = cell_unwant_running, [VASSAL_REMOVED] = cell_unwant_running, [VASSAL_STARTED] = cell_started,
 		[VASSAL_SPAWN_FAILED] = cell_spawn_failed, [VASSAL_EXITED] = cell_exited,
-		[VASSAL_PATIENCE_OVER] = cell_patience_over,
+		[VASSAL_PATIENCE_OVER] = cell_patience_over, [VASSAL_REHEARSE] = cell_rehearse_later,
 	},
 	[VASSAL_STARTING] = {
-		ALIVE, [VASSAL_CHANGED] = cell_note_starting, [VASSAL_RELOAD] = cell_note_starting,
+		BACKGROUND, ALIVE, [VASSAL_CHANGED] = cell_note_starting, [VASSAL_RELOAD] = cell_note_starting,
 		[VASSAL_RESTART] = cell_restart_starting, [VASSAL_UP] = cell_up, [VASSAL_PATIENCE_OVER] = cell_patience_over,
-		[VASSAL_START_TIMEOUT] = cell_start_timeout,
+		[VASSAL_START_TIMEOUT] = cell_start_timeout, [VASSAL_REHEARSE] = cell_rehearse_later,
 	},
 	[VASSAL_SETTLING] = {
-		ALIVE, [VASSAL_CHANGED] = cell_note_settling, [VASSAL_RELOAD] = cell_note_settling, [VASSAL_RESTART] = cell_restart,
-		[VASSAL_UP] = cell_up_again, [VASSAL_SETTLED] = cell_settled, [VASSAL_PROBE_OK] = cell_probe_ok,
-		[VASSAL_PROBE_FAILED] = cell_probe_failed, [VASSAL_PROBE_TIMEOUT] = cell_probe_timeout,
+		BACKGROUND, ALIVE, [VASSAL_CHANGED] = cell_note_settling, [VASSAL_RELOAD] = cell_note_settling,
+		[VASSAL_RESTART] = cell_restart, [VASSAL_UP] = cell_up_again, [VASSAL_SETTLED] = cell_settled,
+		[VASSAL_PROBE_OK] = cell_probe_ok, [VASSAL_PROBE_FAILED] = cell_probe_failed,
+		[VASSAL_PROBE_TIMEOUT] = cell_probe_timeout, [VASSAL_REHEARSE] = cell_rehearse_later,
 	},
 	[VASSAL_READY] = {
-		ALIVE, [VASSAL_CHANGED] = cell_reload, [VASSAL_RELOAD] = cell_reload, [VASSAL_RESTART] = cell_restart,
+		BACKGROUND, ALIVE, [VASSAL_CHANGED] = cell_reload, [VASSAL_RELOAD] = cell_reload, [VASSAL_RESTART] = cell_restart,
+		[VASSAL_REHEARSE] = cell_rehearse,
 	},
 	[VASSAL_BROKEN] = {
-		ALIVE, [VASSAL_CHANGED] = cell_reload, [VASSAL_RELOAD] = cell_reload, [VASSAL_RESTART] = cell_restart,
+		BACKGROUND, ALIVE, [VASSAL_CHANGED] = cell_reload, [VASSAL_RELOAD] = cell_reload, [VASSAL_RESTART] = cell_restart,
+		[VASSAL_REHEARSE] = cell_rehearse,
 	},
-	[VASSAL_RELOAD_QUEUED] = { ALIVE, [VASSAL_RESTART] = cell_restart, [VASSAL_ADMITTED] = cell_send_reload },
+	[VASSAL_RELOAD_QUEUED] = {
+		BACKGROUND, ALIVE, [VASSAL_CHANGED] = cell_note_queued, [VASSAL_RELOAD] = cell_note_queued,
+		[VASSAL_RESTART] = cell_restart, [VASSAL_ADMITTED] = cell_reload_admitted, [VASSAL_REHEARSE] = cell_rehearse_later,
+	},
 	[VASSAL_RELOADING] = {
-		ALIVE, [VASSAL_CHANGED] = cell_note, [VASSAL_RELOAD] = cell_note, [VASSAL_RESTART] = cell_restart,
+		BACKGROUND, ALIVE, [VASSAL_CHANGED] = cell_note, [VASSAL_RELOAD] = cell_note, [VASSAL_RESTART] = cell_restart,
 		[VASSAL_UP] = cell_up, [VASSAL_SETTLED] = cell_up, [VASSAL_PATIENCE_OVER] = cell_patience_over,
-		[VASSAL_START_TIMEOUT] = cell_start_timeout,
+		[VASSAL_START_TIMEOUT] = cell_start_timeout, [VASSAL_REHEARSE] = cell_rehearse_later,
+	},
+	[VASSAL_RENEW_SPAWNING] = {
+		RENEWING, [VASSAL_BESIDE_STARTED] = cell_beside_started, [VASSAL_BESIDE_SPAWN_FAILED] = cell_beside_spawn_failed,
+		[VASSAL_BESIDE_EXITED] = cell_beside_died, [VASSAL_PATIENCE_OVER] = cell_beside_patience,
+	},
+	[VASSAL_RENEW_STARTING] = {
+		RENEWING, [VASSAL_BESIDE_UP] = cell_beside_up, [VASSAL_BESIDE_EXITED] = cell_beside_died,
+		[VASSAL_BESIDE_EOF] = cell_beside_closed, [VASSAL_PATIENCE_OVER] = cell_beside_patience,
+		[VASSAL_START_TIMEOUT] = cell_beside_hung,
+	},
+	[VASSAL_RENEW_SETTLING] = {
+		RENEWING, [VASSAL_BESIDE_UP] = cell_beside_up_again, [VASSAL_BESIDE_EXITED] = cell_beside_died,
+		[VASSAL_BESIDE_EOF] = cell_beside_closed, [VASSAL_START_TIMEOUT] = cell_beside_hung,
+		[VASSAL_SETTLED] = cell_beside_settled, [VASSAL_PROBE_OK] = cell_beside_probe_ok,
+		[VASSAL_PROBE_FAILED] = cell_beside_probe_failed, [VASSAL_PROBE_TIMEOUT] = cell_beside_probe_timeout,
+	},
+	[VASSAL_SWITCHING] = {
+		RENEWING, [VASSAL_BESIDE_EXITED] = cell_beside_died, [VASSAL_SWITCHED] = cell_switched,
+		[VASSAL_SWITCH_FAILED] = cell_switch_failed,
+	},
+	[VASSAL_ABANDONING] = {
+		RENEWING, [VASSAL_BESIDE_STARTED] = cell_beside_late, [VASSAL_BESIDE_SPAWN_FAILED] = cell_beside_spawn_failed,
+		[VASSAL_BESIDE_EXITED] = cell_beside_abandoned,
+	},
+	[VASSAL_RETIRING] = {
+		ALIVE, [VASSAL_CHANGED] = cell_note, [VASSAL_RELOAD] = cell_note, [VASSAL_RESTART] = cell_restart,
+		[VASSAL_BESIDE_EXITED] = cell_retired, [VASSAL_DRAINED] = cell_drained, [VASSAL_RETIRE_OVER] = cell_retire_over,
+		[VASSAL_HOLD_OVER] = cell_hold_over, [VASSAL_REHEARSE] = cell_rehearse_later,
 	},
 	[VASSAL_STOPPING] = { DYING, [VASSAL_SETTLED] = cell_send_stop, [VASSAL_MERCY_OVER] = cell_mercy_over },
 	[VASSAL_CURSED] = {
-		[VASSAL_CHANGED] = cell_note_cursed, [VASSAL_RELOAD] = cell_note_cursed, [VASSAL_RESTART] = cell_note_cursed,
-		[VASSAL_START] = cell_note_cursed, [VASSAL_STOP] = cell_unwant_cursed, [VASSAL_REMOVED] = cell_unwant_cursed,
-		[VASSAL_EXITED] = cell_exited, [VASSAL_MERCY_OVER] = cell_mercy_over,
+		BACKGROUND, [VASSAL_CHANGED] = cell_note_cursed, [VASSAL_RELOAD] = cell_note_cursed,
+		[VASSAL_RESTART] = cell_note_cursed, [VASSAL_START] = cell_note_cursed, [VASSAL_STOP] = cell_unwant_cursed,
+		[VASSAL_REMOVED] = cell_unwant_cursed, [VASSAL_EXITED] = cell_exited, [VASSAL_MERCY_OVER] = cell_mercy_over,
+		[VASSAL_REHEARSE] = cell_rehearse_not,
 	},
 	[VASSAL_KILLING] = { DYING },
 	[VASSAL_BLACKLISTED] = { WITHOUT_PROCESS, [VASSAL_BACKOFF_OVER] = cell_respawn },
 	[VASSAL_EXILED] = { WITHOUT_PROCESS },
 	[VASSAL_STOPPED] = { WITHOUT_PROCESS },
-	[VASSAL_GONE] = { [VASSAL_CHANGED] = cell_start_now },
+	[VASSAL_GONE] = { [VASSAL_CHANGED] = cell_start_now, [VASSAL_REHEARSE] = cell_rehearse_not },
 };
 
 static const enum vassal_event timer_event[VASSAL_TIMERS] = {
@@ -71,7 +116,7 @@ static const enum vassal_event timer_event[VASSAL_TIMERS] = {
 
 /* ---- the door */
 
-static void dispatch(struct step *s, enum vassal_event event)
+void move_dispatch(struct step *s, enum vassal_event event)
 {
 	struct vassal_input in = *s->in;
 	in.event = event;
@@ -114,8 +159,47 @@ static void take_byte(struct step *s, int byte)
 	}
 	if (up) {
 		v->up_byte = (uint8_t)byte;
-		dispatch(s, VASSAL_UP);
+		move_dispatch(s, VASSAL_UP);
 	}
+}
+
+/* Likewise of the new one while it is tried; what an old one still says is of no interest. */
+static void take_beside_byte(struct step *s, int byte)
+{
+	struct vassal_beside *b = &s->v->beside;
+	if (b->phase != VASSAL_BESIDE_TRIED)
+		return;
+	bool up = (byte == 5 && s->rules->signal != SPEC_SIGNAL_LOYAL) ||
+		  (byte == 17 && (s->rules->signal == SPEC_SIGNAL_LOYAL || (s->rules->signal == SPEC_SIGNAL_UNSURE && b->up_byte == 0)));
+	b->spawned |= byte == 1;
+	b->loyal |= byte == 17;
+	if (!up)
+		return;
+	b->up_byte = (uint8_t)byte;
+	move_dispatch(s, VASSAL_BESIDE_UP);
+}
+
+static const enum vassal_event of_beside[VASSAL_EVENTS] = {	/* else 0, which is VASSAL_CHANGED */
+	[VASSAL_STARTED] = VASSAL_BESIDE_STARTED, [VASSAL_SPAWN_FAILED] = VASSAL_BESIDE_SPAWN_FAILED,
+	[VASSAL_EXITED] = VASSAL_BESIDE_EXITED, [VASSAL_WIRE_EOF] = VASSAL_BESIDE_EOF,
+};
+
+/* false: it is news of the vassal's own generation. */
+static bool take_beside(struct step *s)
+{
+	const struct vassal_input *in = s->in;
+	struct vassal *v = s->v;
+	if (in->generation == 0 || in->generation != v->beside.generation)
+		return false;
+	if (in->event == VASSAL_BYTE)
+		take_beside_byte(s, (int)in->arg);
+	else if (in->event == VASSAL_NO_APP)
+		v->no_app |= v->beside.phase == VASSAL_BESIDE_TRIED;
+	else if (of_beside[in->event] != VASSAL_CHANGED)
+		move_dispatch(s, of_beside[in->event]);
+	else
+		return false;	/* the state tells the others apart */
+	return true;
 }
 
 /* ---- calm: a deploy hook's checkout touches many files, and its config is gone for a moment */
@@ -144,7 +228,7 @@ static void thaw(struct step *s)
 	if (noted & VASSAL_NOTED_MISSING)
 		move_arm(s, VASSAL_T_GRACE, VASSAL_GRACE_NS);
 	else if (noted & VASSAL_NOTED_CHANGED)
-		dispatch(s, VASSAL_CHANGED);
+		move_dispatch(s, VASSAL_CHANGED);
 }
 
 /* true: it is frozen, and this is only noted. */
@@ -173,7 +257,7 @@ static void take_config(struct step *s)
 	}
 	move_disarm(s, VASSAL_T_GRACE);
 	if (s->in->event == VASSAL_CHANGED && !(s->rules->calm && v->wanted == VASSAL_WANTED_RUN && heeds_wire(v)))
-		dispatch(s, VASSAL_CHANGED);
+		move_dispatch(s, VASSAL_CHANGED);
 }
 
 static void take_timer(struct step *s)
@@ -190,7 +274,7 @@ static void take_timer(struct step *s)
 	if (due == VASSAL_T_FREEZE)
 		thaw(s);
 	else
-		dispatch(s, timer_event[due]);
+		move_dispatch(s, timer_event[due]);
 }
 
 /* Only a config that is there again can revive what is going. */
@@ -209,6 +293,8 @@ void vassal_handle(struct vassal *v, const struct vassal_rules *rules, const str
 		move_emit(&s, VASSAL_ACT_CANCEL, VASSAL_WHY_REMOVED);
 		return;
 	}
+	if (take_beside(&s))
+		return;
 	if (in->event == VASSAL_MISSING || in->event == VASSAL_PRESENT || in->event == VASSAL_CHANGED) {
 		take_config(&s);
 	} else if (in->event == VASSAL_FREEZE) {
@@ -218,11 +304,11 @@ void vassal_handle(struct vassal *v, const struct vassal_rules *rules, const str
 	} else if (in->event == VASSAL_BYTE) {
 		take_byte(&s, (int)in->arg);
 	} else if (in->event == VASSAL_NO_APP) {
-		v->no_app = vassal_has_process(v);
+		v->no_app = vassal_has_process(v) && !move_is_renewing(v);	/* then it is kept of the new one */
 	} else if (in->event == VASSAL_TIMER) {
 		take_timer(&s);
 	} else {
-		dispatch(&s, in->event);
+		move_dispatch(&s, in->event);
 	}
 }
 
@@ -238,8 +324,10 @@ void vassal_init(struct vassal *v, uint64_t now)
 
 uint32_t vassal_ticket(const struct vassal *v, enum vassal_event request)
 {
-	if (request == VASSAL_STOP)
+	if (request == VASSAL_STOP || request == VASSAL_REHEARSE)
 		return 0;
+	if (request == VASSAL_START && move_is_renewing(v))
+		return v->answered;
 	if (request == VASSAL_START && heeds_wire(v))
 		return v->cycle;
 	return v->cycle + 1;
@@ -257,36 +345,4 @@ uint64_t vassal_deadline(const struct vassal *v)
 bool vassal_has_process(const struct vassal *v)
 {
 	return v->generation != 0;
-}
-
-/* Its spawn never reached the keeper, or how it failed was told to a ruler that is dead: once more tells it to us. */
-static void spawn_again(struct step *s)
-{
-	struct vassal *v = s->v;
-	move_release_slot(s);
-	move_disarm_all(s);
-	v->generation = 0;
-	move_queue(s, v->pending == VASSAL_CLASS_NONE ? VASSAL_CLASS_RESPAWN : (enum vassal_class)v->pending);
-}
-
-void vassal_adopt(struct vassal *v, const struct vassal_rules *rules, bool has_process, bool has_beside, uint64_t now,
-		  struct vassal_actions *actions)
-{
-	(void)has_beside;
-	struct vassal_input in = { .event = VASSAL_EXITED, .now = now, .arg = v->pid };
-	struct step s = { v, rules, &in, actions };
-	actions->n = 0;
-	if (v->state == VASSAL_SPAWNING) {
-		(has_process ? cell_started : spawn_again)(&s);
-	} else if (vassal_has_process(v) && !has_process) {
-		if (v->state != VASSAL_STOPPING && v->state != VASSAL_KILLING)
-			move_set_failure(&s, VASSAL_WHY_SPAWN, 0);	/* the keeper has lost it */
-		move_ended(&s);
-	} else if (v->state == VASSAL_QUEUED || v->state == VASSAL_RELOAD_QUEUED) {
-		move_emit(&s, VASSAL_ACT_ASK, v->pending == VASSAL_CLASS_NONE ? VASSAL_CLASS_RESPAWN : v->pending);
-	} else if (v->state == VASSAL_KILLING) {
-		move_emit(&s, VASSAL_ACT_KILL, 0);
-	} else if (v->probing) {
-		move_emit(&s, VASSAL_ACT_PROBE, 0);
-	}
 }

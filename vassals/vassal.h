@@ -55,6 +55,7 @@ enum vassal_event {
 	VASSAL_RESTART,
 	VASSAL_START,
 	VASSAL_STOP,
+	VASSAL_REHEARSE,	/* try other code beside it, and let it go again whatever comes out */
 	VASSAL_FREEZE,		/* arg: ns, after which it thaws by itself */
 	VASSAL_THAW,
 	/* admission and the keeper */
@@ -119,6 +120,7 @@ enum vassal_why {
 	VASSAL_WHY_REMOVED,	/* its config went meanwhile */
 	VASSAL_WHY_IMPATIENT,	/* hung in its start, and newer code was asked for */
 	VASSAL_WHY_SWITCH,	/* detail: errno of leading clients to it */
+	VASSAL_WHY_NO_TRIAL,	/* nothing was rehearsed: it does not run, or its sockets are not held */
 	VASSAL_WHYS
 };
 struct vassal_failure {
@@ -170,6 +172,7 @@ struct vassal_beside {
 	int32_t pid;
 	uint8_t phase;		/* enum vassal_beside_phase */
 	uint8_t up_byte, spawned, loyal;
+	uint8_t closed;		/* its wire is, and its end has not come */
 };
 
 struct vassal {
@@ -186,6 +189,8 @@ struct vassal {
 	uint8_t held;			/* the sockets of its own generation are held */
 	uint8_t stale;			/* newer code failed: what serves is older than its files say */
 	uint8_t was_broken;		/* while something is tried beside it: it serves errors itself */
+	uint8_t trial;			/* a rehearsal is wanted, or under way: its states are those of a handover up to the gate */
+	uint8_t trial_passed;
 	int32_t pid;			/* of the generation's first process; 0: none */
 	uint32_t cycle;			/* counts executions of the code: spawns and bytes 1 */
 	uint32_t answered;		/* the newest cycle with a result */
@@ -195,6 +200,7 @@ struct vassal {
 	uint32_t restarts;		/* starts that nobody asked for, ever */
 	uint32_t reloads;
 	struct vassal_failure failure;	/* of the newest failed cycle or death; WHY_NONE after a success */
+	struct vassal_failure trial_failure;	/* of the newest rehearsal */
 	int32_t last_status;		/* wait status of the newest end; -1: none yet */
 	uint64_t generation;		/* the keeper's name for the process tree that serves; 0: none. Set with VASSAL_ADMITTED's spawn */
 	struct vassal_beside beside;
@@ -217,9 +223,10 @@ enum vassal_act {
 	VASSAL_ACT_PROBE_CANCEL,
 	VASSAL_ACT_ANSWER,	/* all start-like requests with ticket <= arg: verdict v->result, why v->failure */
 	VASSAL_ACT_ANSWER_STOPS,	/* all stop requests: done */
+	VASSAL_ACT_ANSWER_TRIAL,	/* all rehearsals: verdict arg, why v->trial_failure */
 	VASSAL_ACT_CANCEL,	/* all start-like requests: VASSAL_FAILED_DOWN, why = arg (stopped or removed) */
 };
-enum vassal_spawn { VASSAL_SPAWN_HELD = 1, VASSAL_SPAWN_BESIDE = 2 };
+enum vassal_spawn { VASSAL_SPAWN_HELD = 1, VASSAL_SPAWN_BESIDE = 2, VASSAL_SPAWN_TRIAL = 4 };
 #define VASSAL_SEND_PAUSED 0x100	/* pause the workers first: a bare byte loses what they have just accepted */
 #define VASSAL_ACTIONS_MAX 16
 struct vassal_action { uint8_t act; uint32_t arg; uint64_t generation; };

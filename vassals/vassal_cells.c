@@ -1,5 +1,7 @@
 #include "vassals/vassal_moves.h"
 
+#include "vassals/util.h"
+
 void cell_exited(struct step *s)
 {
 	struct vassal *v = s->v;
@@ -108,7 +110,12 @@ void cell_unwant_cursed(struct step *s)
 void cell_spawn(struct step *s)
 {
 	struct vassal *v = s->v;
+	if (v->beside.phase == VASSAL_BESIDE_KILLED) {	/* it may be on the side of the sockets that this one needs: a moment */
+		cell_give_back(s);
+		return;
+	}
 	v->slot = 1;
+	v->held = s->rules->hold;
 	v->cycle++;
 	v->pending = VASSAL_CLASS_NONE;
 	v->no_app = 0;
@@ -118,7 +125,7 @@ void cell_spawn(struct step *s)
 	move_enter(s, VASSAL_SPAWNING);
 	move_arm(s, VASSAL_T_PATIENCE, s->rules->start_patience);
 	move_arm(s, VASSAL_T_START, s->rules->start_timeout);
-	move_emit(s, VASSAL_ACT_SPAWN, 0);
+	move_emit(s, VASSAL_ACT_SPAWN, v->held ? VASSAL_SPAWN_HELD : 0);
 }
 
 /* Whether a byte will tell that the new code is up after byte 1: cheap and router-only vassals say nothing then. */
@@ -143,7 +150,28 @@ void cell_send_reload(struct step *s)
 	move_arm(s, VASSAL_T_START, s->rules->start_timeout + VASSAL_OLD_WORKERS_NS);
 	if (is_silent(s))
 		move_arm(s, VASSAL_T_SETTLE, VASSAL_SILENT_NS);
-	move_emit(s, VASSAL_ACT_SEND, 1);
+	/* Where it was to be a handover, nothing shall be lost either. */
+	move_emit(s, VASSAL_ACT_SEND, s->rules->pause || s->rules->handover ? 1 | VASSAL_SEND_PAUSED : 1);
+}
+
+void cell_reload_admitted(struct step *s)
+{
+	struct vassal *v = s->v;
+	bool beside = v->trial ? v->held : s->rules->handover && v->held;
+	if (v->trial && v->pending != VASSAL_CLASS_NONE)
+		beside = s->rules->handover && v->held;
+	if (!beside && v->pending != VASSAL_CLASS_NONE)
+		cell_send_reload(s);
+	else if (v->beside.generation != 0)
+		cell_give_back(s);	/* asked for again when it is gone */
+	else
+		cell_spawn_beside(s);
+}
+
+/* A request joins what has not begun. */
+void cell_note_queued(struct step *s)
+{
+	s->v->pending = VASSAL_CLASS_DEPLOY;
 }
 
 void cell_started(struct step *s)
@@ -152,18 +180,13 @@ void cell_started(struct step *s)
 	move_enter(s, VASSAL_STARTING);
 	if (s->v->deadline[VASSAL_T_START] == 0)	/* the keeper was long in starting it */
 		move_arm(s, VASSAL_T_START, s->rules->start_timeout);
+	if (s->v->held && s->rules->signal == SPEC_SIGNAL_SPAWNED)
+		cell_up(s);	/* under UWSGI_RELOADS it does not even say 1: its answer to a request must do */
 }
 
 void cell_started_late(struct step *s)
 {
 	s->v->pid = (int32_t)s->in->arg;
-}
-
-/* Until the gate judges it. Never sooner than its workers heed bytes 1 and 2. */
-static void settle(struct step *s)
-{
-	bool judged = s->v->pending == VASSAL_CLASS_NONE && s->rules->ready_for > VASSAL_WORKERS_UP_NS;
-	move_arm(s, VASSAL_T_SETTLE, judged ? s->rules->ready_for : VASSAL_WORKERS_UP_NS);
 }
 
 void cell_up(struct step *s)
@@ -173,7 +196,7 @@ void cell_up(struct step *s)
 	v->up_at = s->in->now;
 	move_disarm(s, VASSAL_T_START);		/* the gate has limits of its own */
 	move_enter(s, VASSAL_SETTLING);
-	settle(s);
+	move_settle(s);
 }
 
 /* Byte 5 again: worker 1 died at once and was respawned, or a new ruler reads the byte a second time. */
@@ -185,7 +208,7 @@ void cell_up_again(struct step *s)
 	if (++s->v->respawns_seen > VASSAL_RESPAWNS_MAX)	/* judged as soon as byte 1 may come: a reload may follow at once */
 		s->v->deadline[VASSAL_T_SETTLE] = s->v->up_at + VASSAL_WORKERS_UP_NS;
 	else
-		settle(s);
+		move_settle(s);
 }
 
 void cell_settled(struct step *s)
@@ -199,7 +222,7 @@ void cell_settled(struct step *s)
 		move_fail_gate(s, VASSAL_WHY_NO_APP, 0);
 	} else if (s->rules->probe) {
 		v->probing = 1;
-		move_arm(s, VASSAL_T_PROBE, VASSAL_PROBE_NS);
+		move_arm(s, VASSAL_T_PROBE, s->rules->probe_limit);
 		move_emit(s, VASSAL_ACT_PROBE, 0);
 	} else {
 		move_pass_gate(s);
@@ -250,7 +273,7 @@ void cell_start_timeout(struct step *s)
 
 void cell_send_stop(struct step *s)
 {
-	move_emit(s, VASSAL_ACT_SEND, s->rules->stop_byte);
+	move_emit(s, VASSAL_ACT_SEND, move_stop_byte(s));
 }
 
 void cell_mercy_over(struct step *s)
@@ -260,6 +283,7 @@ void cell_mercy_over(struct step *s)
 
 void cell_curse(struct step *s)
 {
+	move_drop_try(s);
 	if (s->v->state == VASSAL_RELOAD_QUEUED)
 		move_emit(s, VASSAL_ACT_LEAVE, 0);
 	move_end_probe(s);
@@ -282,4 +306,16 @@ void cell_heartbeat_lost(struct step *s)
 void cell_give_back(struct step *s)
 {
 	move_emit(s, VASSAL_ACT_RELEASE, 0);
+}
+
+/* Nothing has served for so long that a refusal is better than a longer wait. */
+void cell_hold_over(struct step *s)
+{
+	struct vassal *v = s->v;
+	if (v->generation != 0 || v->beside.generation != 0) {	/* it is being started: see what comes of it */
+		move_arm(s, VASSAL_T_HOLD, NSEC_PER_SEC);
+		return;
+	}
+	v->held = 0;
+	move_emit(s, VASSAL_ACT_CLOSE, 0);
 }
