@@ -25,10 +25,19 @@ static void take_print(const struct ruler *r, const struct stat *st, struct cour
 	};
 }
 
-static bool is_plain(const struct spec *spec)
+/* Whether holding its sockets or handing it over is asked for at all, by whomever. */
+static bool may_hold(const struct ruler *r, const struct spec *spec)
+{
+	return r->options->hold_sockets || r->options->handover > SPEC_HANDOVER_NO || spec->hold_sockets == SPEC_CHOICE_YES ||
+	       spec->handover > SPEC_HANDOVER_NO;
+}
+
+/* Nothing in it differs from what is so without a spec. */
+static bool is_plain(const struct ruler *r, const struct spec *spec)
 {
 	return spec->signal == SPEC_SIGNAL_ACCEPTING && !spec->has_app && !spec->logger && !spec->health && !spec->uid && !spec->gid &&
-	       !spec->unsure && !spec->calm && spec->ready_for_ms == UINT32_MAX && spec->start_timeout_ms == UINT32_MAX;
+	       !spec->unsure && !spec->calm && spec->ready_for_ms == UINT32_MAX && spec->start_timeout_ms == UINT32_MAX &&
+	       spec->handover == SPEC_HANDOVER_UNSET && spec->hold_sockets == SPEC_CHOICE_UNSET && !may_hold(r, spec);
 }
 
 /* Whom the ini asks for; only heeded (by the keeper too) where neither --uid nor tyrant decides. */
@@ -82,7 +91,7 @@ static void see(struct ruler *r, const char *name, unsigned monitor, int fd, con
 		take_ids(s, spec);
 		s->ctime_ns = ns_of(&st->st_ctim);
 	}
-	if (spec && is_plain(spec))
+	if (spec && is_plain(r, spec))
 		spec = spec_free(spec);
 	court_seen(r->court, name, (uint16_t)monitor, &print, spec, r->listing && r->start->first);
 }

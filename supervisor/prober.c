@@ -108,10 +108,8 @@ static void on_errand(struct ruler *r, void *data, const struct errand_answer *a
 /* Over the private socket uWSGI's own protocol is spoken, whatever the others speak. */
 static int write_request(struct prober *p, const struct spec *spec, bool is_private)
 {
-	struct spec asked = *spec;
-	if (is_private)
-		asked.probe = SPEC_PROBE_UWSGI;
-	int size = asked.probe == SPEC_PROBE_NONE ? -ENOTCONN : probe_request(&asked, p->request, sizeof p->request);
+	enum spec_protocol protocol = is_private ? SPEC_PROBE_UWSGI : spec->probe;
+	int size = protocol == SPEC_PROBE_NONE ? -ENOTCONN : probe_request(spec, protocol, p->request, sizeof p->request);
 	if (size >= 0)
 		p->request_size = (size_t)size;
 	return size;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "vassals/util.h"
@@ -19,15 +20,48 @@ static size_t put_word(char *p, const char *word, size_t n)
 	return n + 2;
 }
 
+static int hex(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* PATH_INFO is what the path means, REQUEST_URI how it is written: so does nginx. to holds n bytes. */
+static size_t decode(char *to, const char *from, size_t n)
+{
+	size_t size = 0;
+	for (size_t i = 0; i < n; i++) {
+		bool escape = from[i] == '%' && i + 2 < n && hex(from[i + 1]) >= 0 && hex(from[i + 2]) >= 0;
+		to[size++] = escape ? (char)(hex(from[i + 1]) * 16 + hex(from[i + 2])) : from[i];
+		i += escape ? 2 : 0;
+	}
+	return size;
+}
+
+/* The name in "name:80" and "[::1]:80". */
+static size_t name_size(const char *host)
+{
+	const char *colon = strrchr(host, ':');
+	bool port = colon && colon[1] && strspn(colon + 1, "0123456789") == strlen(colon + 1) && !(host[0] == '[' && colon[-1] != ']');
+	return port ? (size_t)(colon - host) : strlen(host);
+}
+
+/* What a WSGI app and Django's request object look for; https, or it might answer with a redirect that proves nothing. */
 static int uwsgi_request(const char *path, const char *host, char *buf, size_t size)
 {
 	size_t path_size = strcspn(path, "?");
 	const char *query = path + path_size + (path[path_size] == '?');
+	char info[PROBE_REQUEST_MAX];
+	if (path_size > sizeof info)
+		return -ENAMETOOLONG;
 	const struct { const char *key, *value; size_t size; } pairs[] = {
-		{ "REQUEST_METHOD", "GET", 3 }, { "PATH_INFO", path, path_size }, { "REQUEST_URI", path, strlen(path) },
-		{ "QUERY_STRING", query, strlen(query) }, { "SERVER_PROTOCOL", "HTTP/1.1", 8 }, { "SERVER_NAME", host, strlen(host) },
-		{ "SERVER_PORT", "443", 3 }, { "HTTP_HOST", host, strlen(host) }, { "HTTPS", "on", 2 },
-		{ "REMOTE_ADDR", "127.0.0.1", 9 }, { "HTTP_USER_AGENT", "regent-probe", 12 },
+		{ "REQUEST_METHOD", "GET", 3 }, { "PATH_INFO", info, decode(info, path, path_size) }, { "REQUEST_URI", path, strlen(path) },
+		{ "QUERY_STRING", query, strlen(query) }, { "SCRIPT_NAME", "", 0 }, { "CONTENT_TYPE", "", 0 }, { "CONTENT_LENGTH", "", 0 },
+		{ "SERVER_PROTOCOL", "HTTP/1.1", 8 }, { "SERVER_NAME", host, name_size(host) }, { "SERVER_PORT", "443", 3 },
+		{ "REQUEST_SCHEME", "https", 5 }, { "HTTPS", "on", 2 }, { "REMOTE_ADDR", "127.0.0.1", 9 }, { "REMOTE_PORT", "0", 1 },
+		{ "HTTP_HOST", host, strlen(host) }, { "HTTP_X_FORWARDED_PROTO", "https", 5 }, { "HTTP_USER_AGENT", "regent-probe", 12 },
 	};
 	size_t n = 4;
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++) {
@@ -43,14 +77,31 @@ static int uwsgi_request(const char *path, const char *host, char *buf, size_t s
 	return (int)n;
 }
 
-int probe_request(const struct spec *spec, char *buf, size_t size)
+int probe_request(const struct spec *spec, enum spec_protocol protocol, char *buf, size_t size)
 {
-	const char *path = spec->health ? spec->health : "/", *host = spec->health_host ? spec->health_host : "localhost";
-	if (spec->probe == SPEC_PROBE_UWSGI)
+	const char *path = spec && spec->health ? spec->health : "/";
+	const char *host = spec && spec->health_host ? spec->health_host : "localhost";
+	if (protocol == SPEC_PROBE_NONE && spec)
+		protocol = spec->probe;
+	if (protocol != SPEC_PROBE_HTTP)
 		return uwsgi_request(path, host, buf, size);
 	int n = snprintf(buf, size, "GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: regent-probe\r\nX-Forwarded-Proto: https\r\n\r\n", path,
 			 host);
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : n;
+}
+
+bool probe_passes(const struct spec *spec, int status)
+{
+	if (!spec || !spec->health)
+		return status > 0;
+	if (!spec->health_status)
+		return status >= 200 && status < 300;
+	for (const char *p = spec->health_status; ; p += 4) {
+		if (status == atoi(p))
+			return true;
+		if (strlen(p) < 4)
+			return false;
+	}
 }
 
 int probe_judge(const char *answer, size_t size)

@@ -24,11 +24,18 @@ int spec_set_text(char **text, const char *value)
 	return 0;
 }
 
+const char *spec_where(const struct spec_build *b, char buf[SPEC_WHERE_SIZE])
+{
+	snprintf(buf, SPEC_WHERE_SIZE, "line %u", b->line);
+	return buf;
+}
+
 int spec_unsure(struct spec_build *b, const char *what)
 {
+	char where[SPEC_WHERE_SIZE];
 	if (b->spec->unsure)
 		return 0;
-	if (asprintf(&b->spec->unsure, "line %u: %.100s", b->line, what) < 0) {
+	if (asprintf(&b->spec->unsure, "%s: %.100s", spec_where(b, where), what) < 0) {
 		b->spec->unsure = NULL;
 		return -ENOMEM;
 	}
@@ -125,7 +132,7 @@ static int finish(struct spec_build *b)
 		b->spec->logger = take_ptr(&b->logto);
 	b->spec->signal = decide_signal(b);
 	decide_probe(b);
-	return 0;
+	return spec_hold_finish(b);
 }
 
 static struct spec *spec_new(void)
@@ -156,13 +163,15 @@ static int read_ini(struct spec_build *b, int fd, unsigned *error_line)
 	free(b->protocol);
 	free(b->plain);
 	free(b->fixed);
+	spec_hold_clear(&b->hold);
 	return err;
 }
 
 static int read_other(struct spec *spec, int fd)
 {
 	spec->unsure = strdup("only .ini files are read");
-	return spec->unsure ? ini_hash_fd(fd, &spec->hash) : -ENOMEM;
+	spec->no_hold = strdup("only .ini files are read");
+	return spec->unsure && spec->no_hold ? ini_hash_fd(fd, &spec->hash) : -ENOMEM;
 }
 
 int spec_read(const char *name, int fd, struct spec **ret, unsigned *error_line)

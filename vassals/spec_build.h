@@ -4,6 +4,7 @@
 #define REGENT_VASSAL_SPEC_BUILD_H
 
 #include "vassals/spec.h"
+#include "vassals/spec_hold.h"
 #include "vassals/spec_value.h"
 
 struct spec_build {
@@ -20,12 +21,19 @@ struct spec_build {
 	char *plain, *fixed;
 	enum spec_protocol fixed_protocol;
 	bool plain_first;
+	struct spec_hold hold;
 	unsigned warnings;
 };
 
 /* All return 0 or a negative errno. */
 int spec_take_uwsgi(struct spec_build *b, const char *name, const char *raw);
 int spec_take_own(struct spec_build *b, const char *name, const char *value);
+
+/* Where the setting at hand stands, for a person: "line 7". Returns buf. */
+#define SPEC_WHERE_SIZE 320
+const char *spec_where(const struct spec_build *b, char buf[SPEC_WHERE_SIZE]);
+/* As uWSGI has it: anything but false, off, no and 0 is true, nothing too. */
+bool spec_is_true(const char *value);
 
 /* Frees what was there; value may be NULL. */
 int spec_set_text(char **text, const char *value);

@@ -43,6 +43,7 @@ static const struct { const char *name; enum spec_key key; } keys[] = {
 	{ "attach-control-daemon", SPEC_KEY_BUSY }, { "smart-attach-daemon", SPEC_KEY_BUSY },
 	{ "smart-attach-daemon2", SPEC_KEY_BUSY },
 
+	{ "lazy", SPEC_KEY_LAZY },
 	{ "logger", SPEC_KEY_LOGGER }, { "log-syslog", SPEC_KEY_LOG_SYSLOG }, { "log-socket", SPEC_KEY_LOG_SOCKET },
 	{ "logto", SPEC_KEY_LOGTO }, { "logto2", SPEC_KEY_LOGTO },
 	{ "daemonize", SPEC_KEY_LOGTO }, { "daemonize2", SPEC_KEY_LOGTO },
@@ -87,18 +88,84 @@ bool spec_key_is_command(const char *name)
 	       strstr(name, "route") || strstr(name, "declare-option") || strcmp(name, "eval") == 0;
 }
 
+static const char bound[] = "its address can be bound once", router[] = "a router process binds it by itself",
+	pidfile[] = "one file for two, and vacuum removes it", cron[] = "it would run twice", daemon[] = "it would run twice",
+	spooler[] = "two would work in one directory", legion[] = "one node would be two", lock[] = "the second one waits or ends";
+
+/* What a vassal shares with nobody, not even with its own next generation. What apps do by themselves cannot be seen here: timers, crons,
+ * mules and spoolers of uwsgidecorators, threads, files and ports that they open. */
+static const struct spec_double doubles[] = {
+	{ "stats", bound, NULL }, { "stats-server", bound, NULL }, { "http-stats", bound, NULL },
+	{ "http-stats-server", bound, NULL }, { "http-ss", bound, NULL }, { "fastrouter-stats", bound, NULL },
+	{ "fastrouter-stats-server", bound, NULL }, { "fastrouter-ss", bound, NULL }, { "rawrouter-stats", bound, NULL },
+	{ "rawrouter-stats-server", bound, NULL }, { "rawrouter-ss", bound, NULL }, { "sslrouter-stats", bound, NULL },
+	{ "sslrouter-stats-server", bound, NULL }, { "sslrouter-ss", bound, NULL },
+	{ "udp", bound, NULL }, { "multicast", bound, NULL }, { "snmp", bound, NULL }, { "cache-udp-server", bound, NULL },
+	{ "zerg-server", bound, NULL }, { "zerg-pool", bound, NULL }, { "zergpool", bound, NULL }, { "setns-socket", bound, NULL },
+	{ "fork-socket", bound, NULL }, { "notify-socket", bound, NULL }, { "pty-socket", bound, NULL },
+	{ "http", router, NULL }, { "httprouter", router, NULL }, { "https", router, NULL }, { "https2", router, NULL },
+	{ "http-to-https", router, NULL }, { "http-subscription-server", router, NULL }, { "fastrouter", router, NULL },
+	{ "fastrouter-subscription-server", router, NULL }, { "rawrouter", router, NULL },
+	{ "rawrouter-subscription-server", router, NULL }, { "sslrouter", router, NULL }, { "sslrouter2", router, NULL },
+	{ "sslrouter-subscription-server", router, NULL }, { "forkptyrouter", router, NULL }, { "forkpty-router", router, NULL },
+	{ "forkptyurouter", router, NULL }, { "forkpty-urouter", router, NULL }, { "tuntap-router", router, NULL },
+	{ "tuntap-device", router, NULL },
+	{ "pidfile", pidfile, NULL }, { "pidfile2", pidfile, NULL }, { "safe-pidfile", pidfile, NULL },
+	{ "safe-pidfile2", pidfile, NULL },
+	{ "master-fifo", "the later one takes the commands of the earlier", NULL },
+	{ "cron", cron, NULL }, { "cron2", cron, NULL }, { "unique-cron", cron, NULL },
+	{ "legion-cron", legion, NULL }, { "cron-legion", legion, NULL }, { "unique-legion-cron", legion, NULL },
+	{ "unique-cron-legion", legion, NULL },
+	{ "timer", "its signal would be raised twice", NULL }, { "signal-timer", "its signal would be raised twice", NULL },
+	{ "rbtimer", "its signal would be raised twice", NULL }, { "signal-rbtimer", "its signal would be raised twice", NULL },
+	{ "mule", "its work would be done twice", NULL }, { "mules", "its work would be done twice", NULL },
+	{ "farm", "its work would be done twice", NULL },
+	{ "spooler", spooler, NULL }, { "spooler-external", spooler, NULL },
+	{ "attach-daemon", daemon, NULL }, { "attach-daemon2", daemon, NULL }, { "attach-control-daemon", daemon, NULL },
+	{ "smart-attach-daemon", daemon, NULL }, { "smart-attach-daemon2", daemon, NULL },
+	{ "legion-attach-daemon", daemon, NULL }, { "legion-smart-attach-daemon", daemon, NULL },
+	{ "legion-smart-attach-daemon2", daemon, NULL },
+	{ "legion", legion, NULL }, { "legion-mcast", legion, NULL }, { "legion-node", legion, NULL },
+	{ "legion-lord", legion, NULL },
+	{ "emperor", "an Emperor of its own", NULL }, { "emperor-proxy-socket", "an Emperor of its own", NULL },
+	{ "subscribe-to", "its end takes the common address from the router", NULL },
+	{ "st", "its end takes the common address from the router", NULL },
+	{ "subscribe", "its end takes the common address from the router", NULL },
+	{ "subscribe2", "its end takes the common address from the router", NULL },
+	{ "flock", lock, NULL }, { "flock2", lock, NULL }, { "flock-wait", lock, NULL }, { "flock-wait2", lock, NULL },
+	{ "cache-store", "both would write the file", NULL }, { "queue-store", "both would write the file", NULL },
+	{ "metrics-dir", "both would write the file", NULL }, { "rrdtool", "both would write the file", NULL },
+	{ "carbon", "both would report under one name", NULL },
+	{ "cache2", "both would write the file", "store=" },
+};
+
+const struct spec_double *spec_double_row(unsigned i)
+{
+	return i < ARRAY_SIZE(doubles) ? &doubles[i] : NULL;
+}
+
+const struct spec_double *spec_double_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(doubles); i++)
+		if (strcmp(doubles[i].name, name) == 0)
+			return &doubles[i];
+	return NULL;
+}
+
 static const struct { const char *name; enum spec_own own; } owns[] = {
 	{ "health", SPEC_OWN_HEALTH },
 	{ "health-host", SPEC_OWN_HEALTH_HOST },
+	{ "health-status", SPEC_OWN_HEALTH_STATUS },
+	{ "health-timeout", SPEC_OWN_HEALTH_TIMEOUT },
+	{ "health-interval", SPEC_OWN_HEALTH_INTERVAL },
+	{ "health-restart", SPEC_OWN_HEALTH_RESTART },
 	{ "ready-for", SPEC_OWN_READY_FOR },
 	{ "start-timeout", SPEC_OWN_START_TIMEOUT },
-	{ "hold-sockets", SPEC_OWN_LATER },
-	{ "handover", SPEC_OWN_LATER },
 	{ "reload-on-change", SPEC_OWN_RELOAD_ON_CHANGE },
-	{ "retire-mercy", SPEC_OWN_LATER },
-	{ "drain", SPEC_OWN_LATER },
-	{ "health-timeout", SPEC_OWN_LATER },
-	{ "health-interval", SPEC_OWN_LATER },
+	{ "hold-sockets", SPEC_OWN_HOLD_SOCKETS },
+	{ "handover", SPEC_OWN_HANDOVER },
+	{ "retire-mercy", SPEC_OWN_RETIRE_MERCY },
+	{ "drain", SPEC_OWN_DRAIN },
 };
 
 enum spec_own spec_own_find(const char *name)
@@ -107,6 +174,11 @@ enum spec_own spec_own_find(const char *name)
 		if (strcmp(owns[i].name, name) == 0)
 			return owns[i].own;
 	return SPEC_OWN_UNKNOWN;
+}
+
+const char *spec_own_name(unsigned i)
+{
+	return i < ARRAY_SIZE(owns) ? owns[i].name : NULL;
 }
 
 /* One byte wrong, missing, added, or two swapped. */

@@ -21,6 +21,7 @@ enum spec_key {
 	SPEC_KEY_HTTP,		/* the http router: without a backend it makes a socket for the workers */
 	SPEC_KEY_HTTP_BACKEND,
 	SPEC_KEY_BUSY,		/* routers, crons, daemons: uWSGI runs with them alone, and then no worker accepts */
+	SPEC_KEY_LAZY,
 	SPEC_KEY_LOGGER,
 	SPEC_KEY_LOG_SYSLOG,
 	SPEC_KEY_LOG_SOCKET,
@@ -38,17 +39,33 @@ enum spec_key spec_key_find(const char *name);
 /* Its value is a command or a rule, where " ;" is no forgotten comment. */
 bool spec_key_is_command(const char *name);
 
+/* Of what there should not be two for a moment: a key of [uwsgi], and why (a few words, for a person). */
+struct spec_double {
+	const char *name, *why;
+	const char *needs;	/* only with a value that contains this; NULL: with any */
+};
+const struct spec_double *spec_double_find(const char *name);	/* NULL: no such row */
+const struct spec_double *spec_double_row(unsigned i);		/* from 0; NULL after the last */
+
 enum spec_own {
 	SPEC_OWN_UNKNOWN,
-	SPEC_OWN_LATER,		/* known, not supported yet */
 	SPEC_OWN_HEALTH,
 	SPEC_OWN_HEALTH_HOST,
+	SPEC_OWN_HEALTH_STATUS,
+	SPEC_OWN_HEALTH_TIMEOUT,
+	SPEC_OWN_HEALTH_INTERVAL,
+	SPEC_OWN_HEALTH_RESTART,
 	SPEC_OWN_READY_FOR,
-	SPEC_OWN_RELOAD_ON_CHANGE,
 	SPEC_OWN_START_TIMEOUT,
+	SPEC_OWN_RELOAD_ON_CHANGE,
+	SPEC_OWN_HOLD_SOCKETS,
+	SPEC_OWN_HANDOVER,
+	SPEC_OWN_RETIRE_MERCY,
+	SPEC_OWN_DRAIN,
 };
 
 enum spec_own spec_own_find(const char *name);
+const char *spec_own_name(unsigned i);	/* the keys of [regent], from 0; NULL after the last */
 /* The key that a misspelt one probably means, or NULL. */
 const char *spec_own_similar(const char *name);
 

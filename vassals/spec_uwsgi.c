@@ -10,8 +10,7 @@
 #include "vassals/spec_probe.h"
 #include "vassals/util.h"
 
-/* uWSGI: anything else is true, and so is nothing. */
-static bool is_true(const char *value)
+bool spec_is_true(const char *value)
 {
 	return strcasecmp(value, "false") != 0 && strcasecmp(value, "off") != 0 && strcasecmp(value, "no") != 0 &&
 	       strcmp(value, "0") != 0;
@@ -57,7 +56,7 @@ static int take_socket(struct spec_build *b, enum spec_key key, const char *valu
 /* Booleans and presence. value NULL: not resolved. */
 static int take_flag(struct spec_build *b, enum spec_key key, const char *value)
 {
-	bool on = value && is_true(value);
+	bool on = value && spec_is_true(value);
 	if (key == SPEC_KEY_CHEAP) {
 		b->cheap = on;
 		b->cheap_unsure = !value;
@@ -68,6 +67,8 @@ static int take_flag(struct spec_build *b, enum spec_key key, const char *value)
 		b->spec->need_app = on;
 	} else if (key == SPEC_KEY_ABSTRACT) {
 		b->abstract = !value || on;
+	} else if (key == SPEC_KEY_LAZY) {
+		b->spec->lazy = !value || on;
 	}
 	return 0;
 }
@@ -75,7 +76,7 @@ static int take_flag(struct spec_build *b, enum spec_key key, const char *value)
 static int take_setting(struct spec_build *b, enum spec_key key, const char *value)
 {
 	switch (key) {
-	case SPEC_KEY_CHEAP: case SPEC_KEY_WORKERS: case SPEC_KEY_NEED_APP: case SPEC_KEY_ABSTRACT:
+	case SPEC_KEY_CHEAP: case SPEC_KEY_WORKERS: case SPEC_KEY_NEED_APP: case SPEC_KEY_ABSTRACT: case SPEC_KEY_LAZY:
 		return take_flag(b, key, value);
 	case SPEC_KEY_EMPEROR:
 		b->emperor = true;
@@ -116,6 +117,20 @@ static int take_setting(struct spec_build *b, enum spec_key key, const char *val
 	return 0;
 }
 
+/* value NULL: not resolved. */
+static int take_double(struct spec_build *b, const char *name, const char *value)
+{
+	char where[SPEC_WHERE_SIZE];
+	const struct spec_double *row = b->spec->no_double ? NULL : spec_double_find(name);
+	if (!row || (row->needs && value && !strstr(value, row->needs)))
+		return 0;
+	if (asprintf(&b->spec->no_double, "%s: %s: %s", spec_where(b, where), name, row->why) < 0) {
+		b->spec->no_double = NULL;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
 /* Its value is not needed, only that it is there. */
 static bool by_presence(enum spec_key key)
 {
@@ -136,7 +151,11 @@ static int resolve_and_take(struct spec_build *b, enum spec_key key, const char 
 			return err;
 	}
 	err = b->incomplete ? 0 : spec_value_remember(&b->values, name, value);
-	return err < 0 || placeholder ? err : take_setting(b, key, value);
+	if (err < 0 || placeholder)
+		return err;
+	err = take_setting(b, key, value);
+	err = err < 0 ? err : take_double(b, name, value);
+	return err < 0 ? err : spec_hold_take(b, name, value);
 }
 
 /* `set = key=value` is a setting of its own; one that sets `set` again is nobody's. */
