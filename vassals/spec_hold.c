@@ -61,7 +61,7 @@ static int never(struct spec_build *b, const char *name, const char *value, cons
 	char where[SPEC_WHERE_SIZE];
 	if (b->spec->no_hold)
 		return 0;
-	if (asprintf(&b->spec->no_hold, "%s: %.40s%s%.100s: %s", spec_where(b, where), name, value ? " = " : "", value ? value : "", why) < 0) {
+	if (asprintf(&b->spec->no_hold, "%s: %.40s%s%.120s: %s", spec_where(b, where), name, value ? " = " : "", value ? value : "", why) < 0) {
 		b->spec->no_hold = NULL;
 		return -ENOMEM;
 	}

@@ -98,7 +98,7 @@ static const struct { const char *text, *sockets, *no_hold; } holds[] = {
 	{ "socket = =0\n", NULL, "line 2: socket = =0: no such shared socket before it" },
 	{ "socket = =0\nshared-socket = /a\n", NULL, "line 2: socket = =0: no such shared socket before it" },
 	{ "socket = /run/\n", NULL, "line 2: socket = /run/: a directory" },
-	{ "socket = " P102 "c\n", NULL, "line 2: socket = " P102 ": longer than uWSGI takes" },
+	{ "socket = " P102 "c\n", NULL, "line 2: socket = " P102 "c: longer than uWSGI takes" },
 	{ "shared-socket = [::1]:80\nsocket = =0\n", NULL,
 	  "line 2: shared-socket = [::1]:80: uWSGI does not find a shared IPv6 socket again" },				/* tried */
 	{ "shared-socket = :80\nsocket = [::1]:81\n", NULL, "uWSGI may take an IPv6 socket for a shared one" },
