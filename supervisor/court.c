@@ -318,12 +318,17 @@ void court_forget_blacklist(struct court *c)
 			feed_event(c, cv, VASSAL_START, 0);
 }
 
+void court_reload(struct court *c, struct court_vassal *cv)
+{
+	if (cv->v.wanted == VASSAL_WANTED_RUN)
+		feed_event(c, cv, VASSAL_RELOAD, 0);
+}
+
 void court_reload_all(struct court *c)
 {
 	struct court_vassal *cv, *next;
 	HASH_ITER(by_name, c->by_name, cv, next)
-		if (cv->v.wanted == VASSAL_WANTED_RUN)
-			feed_event(c, cv, VASSAL_RELOAD, 0);
+		court_reload(c, cv);
 }
 
 /* ---- looking */

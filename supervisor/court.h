@@ -161,8 +161,9 @@ void court_forsake(struct court *c, uint64_t waiter);	/* the client went away; t
 /* Freezes for ns, or (0) thaws. */
 void court_calm(struct court *c, struct court_vassal *cv, uint64_t ns, uint32_t uid);
 void court_forget_blacklist(struct court *c);
-/* Reload of everything that runs (HUP): queues all, admission paces them. */
+/* Reload of everything that runs, all at once: admission paces them. */
 void court_reload_all(struct court *c);
+void court_reload(struct court *c, struct court_vassal *cv);	/* of one, likewise */
 
 /* --- a new ruler: records first, then the generations that the keeper holds, then court_adopted(). Orders nothing before that.
  * -EBADMSG: a record of another version or size (it is dropped, its generation is then unknown: the caller kills it). */

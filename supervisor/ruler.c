@@ -34,13 +34,9 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
 	(void)revents;
 	if (r->phase == RULER_ADOPTING)
 		return;
+	ruler_roll_turn(r);
 	ruler_write_records(r);
 	tell_status(r);
-	if (r->reloading && r->busy == 0) {
-		r->reloading = false;
-		log_notice("regent: all vassals reloaded");
-		ruler_post(r, &(struct link_message){ .kind = LINK_READY });
-	}
 	if (r->phase == RULER_DISSOLVING && court_is_dissolved(r->court) && r->status == 0) {
 		r->status = -1;	/* said once */
 		ruler_post(r, &(struct link_message){ .kind = LINK_DISSOLVED });
@@ -235,6 +231,7 @@ static void ruler_free(struct ruler *r)
 	struct commands *commands = r->commands;
 	r->commands = NULL;
 	commands_free(commands);
+	ruler_roll_end(r);
 	r->court = court_free(r->court);
 	watch_free(r->watch);
 	while (r->spawns) {

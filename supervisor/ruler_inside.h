@@ -4,6 +4,7 @@
  *   ruler_errands.c   what the keeper's helpers do for us
  *   ruler_world.c     the court's orders on their way to the keeper
  *   ruler_words.c     what the log says of a vassal's states
+ *   ruler_roll.c      a reload of all, a few at a time
  *   subject.c      what hangs on one vassal: timer, its generations
  *   strand.c       one generation: wire, output, private socket
  *   lookup.c       a name that a monitor saw -> fingerprint and spec -> court
@@ -29,6 +30,7 @@ enum ruler_phase { RULER_ADOPTING, RULER_RULING, RULER_DISSOLVING };
 
 struct ruler;
 struct prober;
+struct roll;
 
 /* What the keeper hands over with a generation. */
 struct strand_ends {
@@ -102,8 +104,7 @@ struct ruler {
 	struct logger_pump log;
 	ev_periodic never;
 	size_t status_told;		/* the number of vassals in the last status line; SIZE_MAX: none yet */
-	size_t busy;			/* vassals between two rests */
-	bool reloading;			/* a HUP is not through yet */
+	struct roll *roll;		/* a HUP that is not through yet, or NULL */
 	bool listing;			/* the first listing: what is seen is booting */
 	int status;
 };
@@ -128,9 +129,13 @@ void ruler_spawn_done(struct ruler *r);
  * only looked at; at the latest before the loop sleeps. */
 void ruler_write_records(struct ruler *r);
 void ruler_clean(struct subject *s);	/* no record of it is owed any more */
-bool ruler_is_busy(enum vassal_state state);	/* it will soon be in another, and somebody may be waiting for that */
 /* --- ruler_words.c */
 void ruler_say(struct court_vassal *cv, enum vassal_state from, enum vassal_event event);
+/* --- ruler_roll.c */
+void ruler_roll_begin(struct ruler *r);		/* while one is under way: from the start */
+void ruler_roll_turn(struct ruler *r);		/* once a turn: who is through, who is next */
+void ruler_roll_gone(struct ruler *r, const struct court_vassal *cv);
+void ruler_roll_end(struct ruler *r);
 /* --- subject.c */
 struct subject *subject_of(struct ruler *r, struct court_vassal *cv);	/* made if needed; NULL: no memory */
 void subject_free(struct subject *s);

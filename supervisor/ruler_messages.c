@@ -140,8 +140,6 @@ static void take_synced(struct ruler *r, struct link_message *m)
 {
 	court_number_from(r->court, m->generation);
 	court_adopted(r->court);
-	for (struct court_vassal *cv = court_first(r->court); cv; cv = court_next(cv))
-		r->busy += ruler_is_busy(cv->v.state);
 	r->phase = RULER_RULING;
 	ruler_start_monitors(r);
 	for (size_t i = 0; i < r->n_early_exits; i++)
@@ -179,9 +177,7 @@ static void take_signal(struct ruler *r, struct link_message *m)
 		dissolve(r);
 		break;
 	case SIGHUP:
-		log_notice("regent: SIGHUP: reloading all vassals");
-		r->reloading = true;
-		court_reload_all(r->court);
+		ruler_roll_begin(r);
 		break;
 	case SIGUSR1:
 		log_states(r);

@@ -199,55 +199,14 @@ static void world_gone(void *data, struct court_vassal *cv)
 	struct ruler *r = data;
 	if (r->commands)
 		commands_gone(r->commands, cv);
+	ruler_roll_gone(r, cv);
 	subject_free(cv->world);
-}
-
-/* ---- states */
-
-bool ruler_is_busy(enum vassal_state state)
-{
-	switch (state) {
-	case VASSAL_QUEUED:
-	case VASSAL_SPAWNING:
-	case VASSAL_STARTING:
-	case VASSAL_SETTLING:
-	case VASSAL_RELOAD_QUEUED:
-	case VASSAL_RELOADING:
-	case VASSAL_RENEW_SPAWNING:
-	case VASSAL_RENEW_STARTING:
-	case VASSAL_RENEW_SETTLING:
-	case VASSAL_SWITCHING:
-	case VASSAL_ABANDONING:
-	case VASSAL_RETIRING:
-		return true;
-	case VASSAL_READY:
-	case VASSAL_BROKEN:
-	case VASSAL_STOPPING:
-	case VASSAL_CURSED:
-	case VASSAL_KILLING:
-	case VASSAL_BLACKLISTED:
-	case VASSAL_EXILED:
-	case VASSAL_STOPPED:
-	case VASSAL_GONE:
-	case VASSAL_STATES:
-		break;
-	}
-	return false;
-}
-
-static void count_busy(struct ruler *r, enum vassal_state from, enum vassal_state to)
-{
-	if (ruler_is_busy(from) && !ruler_is_busy(to))
-		r->busy--;
-	else if (!ruler_is_busy(from) && ruler_is_busy(to))
-		r->busy++;
 }
 
 static void world_transition(void *data, struct court_vassal *cv, enum vassal_state from, enum vassal_event event, int64_t arg)
 {
 	struct ruler *r = data;
 	struct subject *s = subject_of(r, cv);
-	count_busy(r, from, cv->v.state);
 	if (s)
 		subject_moved(s);
 	ruler_say(cv, from, event);
