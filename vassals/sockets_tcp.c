@@ -7,16 +7,15 @@
 #include "vassals/sockets_inside.h"
 #include "vassals/util.h"
 
-static int run(int fd, int option, unsigned k)
-{
-	struct sock_filter code = BPF_STMT(BPF_RET | BPF_K, k);
-	struct sock_fprog program = { .len = 1, .filter = &code };
-	return setsockopt(fd, SOL_SOCKET, option, &program, sizeof(program)) < 0 ? -errno : 0;
-}
+#ifndef IPV6_MINHOPCOUNT
+#define IPV6_MINHOPCOUNT 73		/* linux/in6.h, which does not go together with netinet/in.h */
+#endif
 
 int sockets_tcp_lead(int fd, unsigned side)
 {
-	return run(fd, SO_ATTACH_REUSEPORT_CBPF, side);
+	struct sock_filter code = BPF_STMT(BPF_RET | BPF_K, side);
+	struct sock_fprog program = { .len = 1, .filter = &code };
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) < 0 ? -errno : 0;
 }
 
 static int set(int fd, int level, int option, int value)
@@ -50,17 +49,25 @@ static int bind_one(const struct sockets_wish *wish, const struct sockets_name *
 	return r;
 }
 
-/* A and B get their numbers in the group by the order of listening. What comes before B listens goes to A whatever the program says: so A
- * drops it, where it is not A's, and the client's kernel knocks again. */
-static int listen_both(const struct sockets_wish *wish, const int *fd, unsigned side)
+/* Packets whose TTL has sunk below `hops` are dropped; they start with 64 as a rule, so 255 is deaf. */
+static int hear_above(int fd, int family, int hops)
 {
-	int r = side ? run(fd[0], SO_ATTACH_FILTER, 0) : 0;
+	int r = set(fd, SOL_IP, IP_MINTTL, hops);
+	return r == 0 && family == AF_INET6 ? set(fd, SOL_IPV6, IPV6_MINHOPCOUNT, hops) : r;
+}
+
+/* A and B get their numbers in the group by the order of listening. What comes before B listens goes to A whatever the program says: so A
+ * is deaf meanwhile, where clients are B's, and their kernels knock again. (A filter on the socket would do, too, but not every kernel
+ * lets an ordinary user set one.) */
+static int listen_both(const struct sockets_wish *wish, int family, const int *fd, unsigned side)
+{
+	int r = side ? hear_above(fd[0], family, 255) : 0;
 	if (r == 0 && (listen(fd[0], wish->backlog) < 0 || listen(fd[1], wish->backlog) < 0))
 		r = -errno;
 	if (r == 0)
 		r = sockets_tcp_lead(fd[0], side);
 	if (r == 0 && side)
-		r = set(fd[0], SOL_SOCKET, SO_DETACH_FILTER, 0);
+		r = hear_above(fd[0], family, 0);
 	return r;
 }
 
@@ -77,7 +84,7 @@ int sockets_tcp_bind(const struct sockets_wish *wish, const struct sockets_name 
 		r = bind_one(wish, name, true, &b);
 	if (r == 0) {
 		*step = "listen";
-		r = listen_both(wish, (const int[]){ a, b }, side);
+		r = listen_both(wish, name->any.sa_family, (const int[]){ a, b }, side);
 	}
 	if (r == 0)
 		*pair = (struct sockets_pair){ { take_fd(&a), take_fd(&b) } };

@@ -227,12 +227,12 @@ static void test_options(void **state)
 static int handover(void)
 {
 	wish_for_all("");
-	if (prepare(0) < 0)
+	if (prepare(1) < 0)
 		return 1;
-	expect_reached(0);
-	if (lead(1) < 0)
-		return 2;
 	expect_reached(1);
+	if (lead(0) < 0)
+		return 2;
+	expect_reached(0);
 	for (unsigned i = 0; i < wish.n; i++)
 		if (sockets_remove(wish.address[i], &pairs[i]) < 0)
 			return 3;
