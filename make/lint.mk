@@ -1,6 +1,6 @@
 # Each linter is made to pass; what it is told to leave out has its reason in its own file (.clang-tidy, tests/cppcheck.cfg) or here.
 LINT_C  := $(VASSALS) $(SUPERVISOR) $(CLIENT) supervisor/main.c
-SCRIPTS := $(shell grep -lIE '^\#!/bin/(ba)?sh' .ci/* contrib/* tests/* tests/*/* units/* 2>/dev/null)
+SCRIPTS := $(shell grep -lIE '^\#!/bin/(ba)?sh' .ci/* contrib/* contrib/*/* tests/* tests/*/* units/* 2>/dev/null)
 MANUALS := $(wildcard man/*.[1-8])
 
 #: lint         cppcheck, clang-tidy, shellcheck, mandoc
@@ -20,7 +20,7 @@ $(BUILD)/lint/%.tidy: % .clang-tidy $(wildcard vassals/*.h supervisor/*.h)
 	@touch $@
 
 lint-shell:
-	shellcheck $(SCRIPTS)
+	shellcheck -x $(SCRIPTS)
 
 # They are not installed yet, so mandoc cannot find one from the other.
 lint-man: $(BUILD)/regent.8
