@@ -20,6 +20,7 @@ floors:
 #: sim          100,000 steps of the court against a simulated keeper; sim-planted: planted bugs are found
 #: accept       the acceptance tests against uWSGI's Emperor (accept-uwsgi) and against regent (accept-regent)
 include $(wildcard tests/sim/sim.mk tests/accept/accept.mk tests/bench/bench.mk)
+include tests/e2e/e2e.mk
 
 #: systemd      regent under a real systemd, booted in namespaces of its own
 systemd: all
