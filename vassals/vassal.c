@@ -326,8 +326,8 @@ uint32_t vassal_ticket(const struct vassal *v, enum vassal_event request)
 {
 	if (request == VASSAL_STOP || request == VASSAL_REHEARSE)
 		return 0;
-	if (request == VASSAL_START && move_is_renewing(v))
-		return v->answered;
+	if (request == VASSAL_START && move_is_renewing(v) && v->answered + 1 >= v->cycle)
+		return v->answered;	/* the old one serves, and was judged */
 	if (request == VASSAL_START && heeds_wire(v))
 		return v->cycle;
 	return v->cycle + 1;

@@ -110,7 +110,8 @@ void cell_unwant_cursed(struct step *s)
 void cell_spawn(struct step *s)
 {
 	struct vassal *v = s->v;
-	if (v->beside.phase == VASSAL_BESIDE_KILLED) {	/* it may be on the side of the sockets that this one needs: a moment */
+	/* One that is being killed may be on the side of the sockets that this one needs; without held sockets any is in its way. */
+	if (v->beside.phase == VASSAL_BESIDE_KILLED || (v->beside.generation != 0 && !s->rules->hold)) {
 		cell_give_back(s);
 		return;
 	}

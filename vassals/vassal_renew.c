@@ -346,8 +346,8 @@ void cell_beside_gone(struct step *s)
 	beside_ended(s);
 	if (v->state == VASSAL_STOPPED)
 		move_rest(s);
-	else if (v->generation == 0)
-		move_emit(s, VASSAL_ACT_ANSWER_STOPS, 0);
+	else if (v->state != VASSAL_STOPPING && v->state != VASSAL_CURSED && v->state != VASSAL_KILLING)
+		move_emit(s, VASSAL_ACT_ANSWER_STOPS, 0);	/* of before, though it was started again meanwhile */
 	if (v->state == VASSAL_QUEUED || v->state == VASSAL_RELOAD_QUEUED)
 		move_emit(s, VASSAL_ACT_ASK, v->pending == VASSAL_CLASS_NONE ? VASSAL_CLASS_DEPLOY : v->pending);
 }

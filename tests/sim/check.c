@@ -24,8 +24,14 @@ static uint64_t limit_of(const struct sim *s, const struct vassal_rules *r, enum
 {
 	switch (state) {
 	case VASSAL_SPAWNING:
+	case VASSAL_RENEW_SPAWNING:
+	case VASSAL_SWITCHING:
+	case VASSAL_ABANDONING:
 	case VASSAL_KILLING: return SLACK;
+	case VASSAL_RETIRING: return r->retire_mercy + SLACK;
+	case VASSAL_RENEW_STARTING:
 	case VASSAL_STARTING: return r->start_timeout + SLACK;
+	case VASSAL_RENEW_SETTLING:
 	case VASSAL_SETTLING: return (VASSAL_RESPAWNS_MAX + 1) * r->ready_for + VASSAL_PROBE_NS + SLACK;
 	case VASSAL_RELOADING: return r->start_timeout + VASSAL_OLD_WORKERS_NS + SLACK;
 	case VASSAL_STOPPING: return r->mercy + SLACK;
@@ -33,12 +39,6 @@ static uint64_t limit_of(const struct sim *s, const struct vassal_rules *r, enum
 	case VASSAL_BLACKLISTED: return r->backoff.max_ns + SLACK;
 	case VASSAL_QUEUED:
 	case VASSAL_RELOAD_QUEUED: return (s->n_sites + 1) * (r->start_patience + SLACK);
-	case VASSAL_RENEW_SPAWNING:
-	case VASSAL_RENEW_STARTING:
-	case VASSAL_RENEW_SETTLING:
-	case VASSAL_SWITCHING:
-	case VASSAL_ABANDONING:
-	case VASSAL_RETIRING:
 	case VASSAL_READY:
 	case VASSAL_BROKEN:
 	case VASSAL_EXILED:
@@ -81,7 +81,8 @@ static void check_times(struct sim *s, const struct court_vassal *cv, const stru
 	if (v->state == VASSAL_BLACKLISTED && (backoff == 0 || backoff > v->since + r.backoff.max_ns))
 		sim_fail(s, "%s: throttled beyond the maximum", cv->name);
 	for (int t = 0; t < VASSAL_TIMERS; t++)
-		if (!vassal_has_process(v) && v->deadline[t] != 0 && t != VASSAL_T_GRACE && t != VASSAL_T_FREEZE && t != VASSAL_T_BACKOFF)
+		if (!vassal_has_process(v) && v->deadline[t] != 0 && t != VASSAL_T_GRACE && t != VASSAL_T_FREEZE && t != VASSAL_T_BACKOFF &&
+		    t != VASSAL_T_HOLD && t != VASSAL_T_RETIRE)
 			sim_fail(s, "%s: timer %d of a dead generation is armed", cv->name, t);
 	if ((v->probing != 0) != (site->probe_at != NEVER || v->deadline[VASSAL_T_PROBE] != 0))
 		sim_fail(s, "%s: probing is %d, the probe's timer %lu", cv->name, v->probing, v->deadline[VASSAL_T_PROBE]);
@@ -90,7 +91,9 @@ static void check_times(struct sim *s, const struct court_vassal *cv, const stru
 static void check_slots(struct sim *s, const struct court_vassal *cv)
 {
 	const struct admission *a = court_admission(s->court);
-	if (admission_waiting(&cv->node) != queued(cv->v.state))
+	/* The other one is in its way: it will ask when that is gone. */
+	bool later = cv->v.beside.generation != 0 && !admission_waiting(&cv->node);
+	if (admission_waiting(&cv->node) != queued(cv->v.state) && !later)
 		sim_fail(s, "%s: %s, and its place in the queue says otherwise", cv->name, vassal_state_name(cv->v.state));
 	if (admission_waiting(&cv->node) && (a->limit == 0 || a->taken < a->limit))
 		sim_fail(s, "%s: waits, and %u of %u slots are taken", cv->name, a->taken, a->limit);
@@ -108,13 +111,21 @@ static bool ordered(const struct sim *s, uint64_t generation)
 }
 
 /* What the court takes for a process is one, or will be, or was and the news are on their way. */
-static void check_generation(struct sim *s, const struct court_vassal *cv)
+static void check_generation(struct sim *s, const struct court_vassal *cv, uint64_t g)
 {
-	uint64_t g = cv->v.generation;
 	if (g != 0 && !keeper_find(s, g) && !ordered(s, g) && keeper_fate(s, g) != FATE_FAILED)
 		sim_fail(s, "%s: generation %lu is nowhere", cv->name, g);
 	if (g != 0 && court_find_generation(s->court, g) != cv)
 		sim_fail(s, "%s: generation %lu is not indexed", cv->name, g);
+}
+
+/* At rest clients reach the generation that the court takes for the vassal's own. */
+static void check_side(struct sim *s, const struct court_vassal *cv, const struct site *site)
+{
+	const struct proc *p = keeper_find(s, cv->v.generation);
+	bool settled = cv->v.state == VASSAL_READY || cv->v.state == VASSAL_BROKEN || cv->v.state == VASSAL_RETIRING;
+	if (p && p->held && settled && !s->orders && !s->news && p->side != site->side)
+		sim_fail(s, "%s: %s, and clients do not reach generation %lu", cv->name, vassal_state_name(cv->v.state), p->generation);
 }
 
 static void check_requests(struct sim *s, const struct court_vassal *cv)
@@ -126,10 +137,10 @@ static void check_requests(struct sim *s, const struct court_vassal *cv)
 			sim_fail(s, "%s: answered, and nobody was told", cv->name);
 		if (r->done)
 			continue;
-		if (rests(cv->v.state))
+		if (rests(cv->v.state) && !(stop && cv->v.beside.generation != 0))
 			sim_fail(s, "%s: %s, and a request for %s is open", cv->name, vassal_state_name(cv->v.state),
 				 vassal_event_name(r->kind));
-		if (stop && cv->v.wanted == VASSAL_WANTED_RUN && !dying(cv->v.state))
+		if (stop && cv->v.wanted == VASSAL_WANTED_RUN && !dying(cv->v.state) && cv->v.beside.generation == 0)
 			sim_fail(s, "%s: a stop is open, and nothing stops", cv->name);
 		if (!stop && cv->v.state == VASSAL_QUEUED && cv->node.class != VASSAL_CLASS_DEPLOY && r->ticket > cv->v.cycle)
 			sim_fail(s, "%s: a deploy waits in class %u", cv->name, cv->node.class);
@@ -166,7 +177,9 @@ void check_all(struct sim *s)
 		check_wanted(s, cv, site);
 		check_times(s, cv, site);
 		check_slots(s, cv);
-		check_generation(s, cv);
+		check_generation(s, cv, cv->v.generation);
+		check_generation(s, cv, cv->v.beside.generation);
+		check_side(s, cv, site);
 		check_requests(s, cv);
 	}
 	const struct admission *a = court_admission(s->court);
@@ -189,7 +202,8 @@ static void check_signal(struct sim *s, const struct court_order *o)
 	enum fate fate = keeper_fate(s, o->generation);
 	if (fate == FATE_NONE || fate == FATE_FAILED_TOLD || fate == FATE_FORGOTTEN || (p && p->told))
 		sim_fail(s, "%s: generation %lu is signalled, and is known to be gone", o->vassal->name, o->generation);
-	if (o->kind == COURT_SEND && o->arg != 0 && v->up_at != 0 && s->now < v->up_at + VASSAL_WORKERS_UP_NS)
+	uint64_t up_at = o->generation == v->generation ? v->up_at : v->beside.up_at;
+	if (o->kind == COURT_SEND && o->arg != 0 && up_at != 0 && s->now < up_at + VASSAL_WORKERS_UP_NS)
 		sim_fail(s, "%s: byte %u comes too soon after it was up", o->vassal->name, o->arg);
 }
 
@@ -207,9 +221,9 @@ void check_order(struct sim *s, const struct court_order *o)
 		sim_fail(s, "%s: an order without its record", o->vassal->name);
 	if (o->kind == COURT_SEND || o->kind == COURT_KILL)
 		check_signal(s, o);
-	if (o->kind == COURT_SPAWN || (o->kind == COURT_SEND && o->arg == 1))
+	if (o->kind == COURT_SPAWN || (o->kind == COURT_SEND && (o->arg & 0xff) == 1))
 		check_turn(s, o->vassal);
-	if (o->kind == COURT_FORGET && o->vassal->v.generation == o->generation)
+	if (o->kind == COURT_FORGET && (o->vassal->v.generation == o->generation || o->vassal->v.beside.generation == o->generation))
 		sim_fail(s, "%s: generation %lu is forgotten, and its record still speaks of it", o->vassal->name, o->generation);
 }
 
@@ -252,6 +266,6 @@ void check_transition(struct sim *s, struct court_vassal *cv, enum vassal_state 
 		sim_fail(s, "%s: a transition to the same state", cv->name);
 	if (cv->v.state == VASSAL_KILLING)
 		check_kill(s, cv, p);
-	if (cv->v.state == VASSAL_BROKEN)
+	if (cv->v.state == VASSAL_BROKEN && from == VASSAL_SETTLING)
 		check_broken(s, cv, p);
 }

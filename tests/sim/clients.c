@@ -15,7 +15,8 @@ static void send_request(struct sim *s, struct client *cl)
 	cl->waiter = ++s->next_waiter;
 	uint64_t waiter = cl->waiter;
 	sim_trace(s, "%s: client %lu asks for %s", cv->name, waiter, vassal_event_name(cl->kind));
-	int r = court_request(s->court, cv, cl->kind, cl->id, 0, waiter);
+	int r = cl->kind == VASSAL_REHEARSE ? court_rehearse(s->court, cv, "/new.ini", cl->id, 0, waiter) :
+		court_request(s->court, cv, cl->kind, cl->id, 0, waiter);
 	if (r == -EBUSY) {
 		s->count[C_BUSY]++;
 		cl->state = CL_FREE;
@@ -124,7 +125,8 @@ static void judge_done(struct sim *s, const struct client *cl, struct court_vass
 	uint32_t need = cl->kind == VASSAL_START ? 0 : cl->execs;
 	if (cl->fresh && !vassal_has_process(&cv->v))
 		sim_fail(s, "%s: \"done\", and it is %s", cv->name, vassal_state_name(cv->v.state));
-	if (cl->fresh && cl->kind != VASSAL_START && cv->v.state != VASSAL_READY)
+	bool serves = cv->v.state == VASSAL_READY || cv->v.state == VASSAL_RELOAD_QUEUED;	/* again, for somebody else */
+	if (cl->fresh && cl->kind != VASSAL_START && !serves)
 		sim_fail(s, "%s: \"done\" while %s", cv->name, vassal_state_name(cv->v.state));
 	if (site->accepted <= need && !is_silent(s, site, cv) && site->doubtful != cv->v.cycle && cl->fresh)
 		sim_fail(s, "%s: \"done\" for execution %u or later, but %u is the newest that accepted", cv->name, need + 1,
@@ -150,8 +152,12 @@ static void judge_failed(struct sim *s, const struct client *cl, struct court_va
 		sim_fail(s, "%s: failed by an exit that never was", cv->name);
 	if (unspawned && site->spawn_fails == cl->spawn_fails)
 		sim_fail(s, "%s: failed by a spawn that did not fail", cv->name);
-	if (cl->fresh && cv->v.state == VASSAL_READY)
+	bool old_serves = answer->verdict == VASSAL_FAILED_OLD_SERVES;
+	s->count[C_OLD_SERVES] += old_serves;
+	if (cl->fresh && !old_serves && cv->v.state == VASSAL_READY)
 		sim_fail(s, "%s: failed, and it is ready", cv->name);
+	if (cl->fresh && old_serves && ((cv->v.state != VASSAL_READY && cv->v.state != VASSAL_RELOAD_QUEUED) || !cv->v.stale))
+		sim_fail(s, "%s: the old code is said to serve, and it is %s", cv->name, vassal_state_name(cv->v.state));
 }
 
 static struct client *client_of(struct sim *s, uint64_t waiter)
@@ -176,6 +182,10 @@ void client_answer(struct sim *s, uint64_t waiter, struct court_vassal *cv, cons
 		s->count[C_STOPS_DONE]++;
 		if (answer->verdict != VASSAL_DONE || (p && proc_alive(p)))
 			sim_fail(s, "%s: stopped, and generation %lu lives", cv->name, cl->generation);
+	} else if (cl->kind == VASSAL_REHEARSE) {
+		s->count[C_TRIALS_DONE] += answer->verdict == VASSAL_DONE;
+		if ((answer->verdict == VASSAL_DONE) != (answer->failure.why == VASSAL_WHY_NONE))
+			sim_fail(s, "%s: a rehearsal's verdict is %d, for reason %d", cv->name, (int)answer->verdict, answer->failure.why);
 	} else if (answer->verdict == VASSAL_DONE) {
 		s->count[C_DONE]++;
 		judge_done(s, cl, cv);

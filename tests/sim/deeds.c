@@ -8,6 +8,10 @@ static void change(struct sim *s, unsigned i)
 	site->exists = true;
 	site->print.mtime_ns++;
 	site->print.uid += sim_chance(s, 10);	/* a tyrant restarts it then */
+	if (sim_chance(s, 10))
+		site->handover = !site->handover;
+	if (sim_chance(s, 3))
+		site->hold = !site->hold;
 	if (s->court)
 		ruler_see(s, i, false);
 }
@@ -78,6 +82,8 @@ void deed(struct sim *s)
 	unsigned i = (unsigned)sim_below(s, s->n_sites), what = (unsigned)sim_below(s, 100);
 	if (what < 30)
 		ask(s, i, C_RELOAD, VASSAL_RELOAD);
+	else if (what < 33)
+		ask(s, i, C_TRIALS, VASSAL_REHEARSE);
 	else if (what < 38)
 		ask(s, i, C_RESTART, VASSAL_RESTART);
 	else if (what < 50)

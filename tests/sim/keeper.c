@@ -53,11 +53,23 @@ void keeper_tell(struct sim *s, int kind, uint64_t generation, int32_t arg)
 	s->news_end = &n->next;
 }
 
+/* Two for a moment, each on its own side of held sockets. */
+static void check_side(struct sim *s, const struct queued *q)
+{
+	const struct site *site = &s->site[q->site];
+	bool beside = (q->arg & VASSAL_SPAWN_BESIDE) != 0, held = (q->arg & VASSAL_SPAWN_HELD) != 0;
+	for (const struct proc *p = s->procs; p; p = p->next) {
+		if (p->site != q->site || !proc_alive(p))
+			continue;
+		if (!held || !p->held || p->side == (beside ? !site->side : site->side))
+			sim_fail(s, "%s: generation %lu is started beside a living one", site->name, q->generation);
+	}
+}
+
 static void spawn(struct sim *s, const struct queued *q)
 {
 	struct site *site = &s->site[q->site];
-	if (keeper_of_site(s, q->site))
-		sim_fail(s, "%s: generation %lu is started beside a living one", site->name, q->generation);
+	check_side(s, q);
 	if (q->generation > s->last_generation)
 		s->last_generation = q->generation;
 	if (!s->quiet && sim_chance(s, 4)) {
@@ -71,6 +83,9 @@ static void spawn(struct sim *s, const struct queued *q)
 	struct proc *p = calloc(1, sizeof *p);
 	p->site = q->site;
 	p->generation = q->generation;
+	p->held = (q->arg & VASSAL_SPAWN_HELD) != 0;
+	p->trial = (q->arg & VASSAL_SPAWN_TRIAL) != 0;
+	p->side = q->arg & VASSAL_SPAWN_BESIDE ? !site->side : site->side;
 	p->pid = ++s->next_pid;
 	p->next = s->procs;
 	s->procs = p;
@@ -107,7 +122,41 @@ static void signal_it(struct sim *s, const struct queued *q)
 		proc_kill(s, p);
 		return;
 	}
-	proc_take_byte(s, p, q->byte);
+	proc_take_byte(s, p, q->arg & 0xff);
+}
+
+/* Clients reach another generation, or the same again: is it one that may? */
+static void switch_to(struct sim *s, const struct queued *q)
+{
+	struct site *site = &s->site[q->site];
+	const struct proc *p = keeper_find(s, q->generation);
+	if (!p || !proc_alive(p) || (!s->quiet && sim_chance(s, 5) && p->side != site->side)) {
+		s->count[C_SWITCH_FAILS]++;
+		keeper_tell(s, VASSAL_SWITCH_FAILED, q->generation, 13);
+		return;
+	}
+	if (!p->held || p->trial)
+		sim_fail(s, "%s: clients are led to generation %lu, which has no held sockets, or was only rehearsed", site->name, q->generation);
+	if (p->side != site->side && p->plan.outcome == OUT_NO_APP && site->doubtful != q->cycle)
+		sim_fail(s, "%s: clients are led to generation %lu, which has no app", site->name, q->generation);
+	s->count[p->side != site->side ? C_SWITCHES : C_BACK]++;
+	site->side = p->side;
+	site->drain_at = s->now + sim_below(s, sim_chance(s, 10) ? 40 * SEC : 200 * MS);
+	site->drain_generation = q->generation;
+	keeper_tell(s, VASSAL_SWITCHED, q->generation, 0);
+}
+
+void keeper_drained(struct sim *s, unsigned i)
+{
+	s->site[i].drain_at = NEVER;
+	keeper_tell(s, VASSAL_DRAINED, s->site[i].drain_generation, 0);
+}
+
+static void close_sockets(struct sim *s, const struct queued *q)
+{
+	s->count[C_CLOSES]++;
+	if (keeper_of_site(s, q->site))
+		sim_fail(s, "%s: its sockets are closed, and it lives", s->site[q->site].name);
 }
 
 static void drop(struct sim *s, const struct queued *q)
@@ -136,7 +185,7 @@ static void keep_record(struct sim *s, struct queued *q)
 static void check_cycle(struct sim *s, const struct queued *q)
 {
 	struct site *site = &s->site[q->site];
-	if (q->kind != COURT_SPAWN && (q->kind != COURT_SEND || q->byte != 1))
+	if ((q->kind != COURT_SPAWN || (q->arg & VASSAL_SPAWN_TRIAL)) && (q->kind != COURT_SEND || (q->arg & 0xff) != 1))
 		return;
 	if (q->cycle <= site->cycle)
 		sim_fail(s, "%s: code of cycle %u is executed twice", site->name, q->cycle);
@@ -152,8 +201,8 @@ void keeper_take_order(struct sim *s)
 		s->orders_end = &s->orders;
 	s->taken++;
 	if (q->kind != COURT_STATE)
-		sim_trace(s, "%s: keeper takes %s of generation %lu, byte %u", s->site[q->site].name, names[q->kind],
-			  q->generation, q->byte);
+		sim_trace(s, "%s: keeper takes %s of generation %lu, arg %u", s->site[q->site].name, names[q->kind],
+			  q->generation, q->arg);
 	check_cycle(s, q);
 	keep_record(s, q);
 	switch (q->kind) {
@@ -161,8 +210,8 @@ void keeper_take_order(struct sim *s)
 	case COURT_SEND:
 	case COURT_KILL: signal_it(s, q); break;
 	case COURT_FORGET: forget(s, q); break;
-	case COURT_SWITCH:
-	case COURT_CLOSE:
+	case COURT_SWITCH: switch_to(s, q); break;
+	case COURT_CLOSE: close_sockets(s, q); break;
 	case COURT_STATE: break;
 	case COURT_DROP: drop(s, q); break;
 	}

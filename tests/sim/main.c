@@ -73,7 +73,7 @@ void sim_fail(struct sim *s, const char *fmt, ...)
 
 /* ---- what is due */
 
-enum what { W_NOTHING, W_WIRE, W_NEWS, W_ORDER, W_PROC, W_PROBE, W_CLIENT, W_RULER, W_DEED, W_TIMER };
+enum what { W_NOTHING, W_WIRE, W_NEWS, W_ORDER, W_PROC, W_DRAIN, W_PROBE, W_CLIENT, W_RULER, W_DEED, W_TIMER };
 struct next {
 	enum what what;		/* at one moment in this order: wires before timers, as a ruler must after a pause */
 	uint64_t at;
@@ -100,6 +100,7 @@ static void offer_all(struct sim *s, struct next *n)
 			offer(s, n, W_WIRE, ruler_wire_due(p), 0, p);
 	}
 	for (unsigned i = 0; ruled && i < s->n_sites; i++) {
+		offer(s, n, W_DRAIN, s->site[i].drain_at, i, NULL);
 		offer(s, n, W_PROBE, s->site[i].probe_at, i, NULL);
 		if (s->site[i].armed != 0)
 			offer(s, n, W_TIMER, s->site[i].armed, i, NULL);
@@ -136,6 +137,7 @@ static void do_next(struct sim *s, const struct next *n)
 	case W_NEWS: ruler_take_news(s); break;
 	case W_ORDER: keeper_take_order(s); break;
 	case W_PROC: proc_run(s, n->proc); break;
+	case W_DRAIN: keeper_drained(s, n->index); break;
 	case W_PROBE: ruler_take_probe(s, n->index); break;
 	case W_CLIENT: client_ask_again(s, &s->client[n->index]); break;
 	case W_RULER: ruler_start(s); break;
@@ -234,7 +236,10 @@ static void draw_site(struct sim *s, unsigned i)
 	site->health = sim_chance(s, 20);
 	site->ready_for_ms = sim_chance(s, 60) ? UINT32_MAX : (uint32_t)sim_below(s, 3) * 1500;
 	site->beats = sim_chance(s, 10);
-	site->probe_at = NEVER;
+	site->hold = sim_chance(s, 30);
+	site->handover = sim_chance(s, 60);
+	site->double_bad = sim_chance(s, 10);
+	site->probe_at = site->drain_at = NEVER;
 	site->doubtful = UINT32_MAX;
 }
 
@@ -250,7 +255,8 @@ static void begin(struct sim *s)
 		.max_starting = (uint32_t)sim_below(s, 5),
 		.rules = {
 			.ready_for = SEC, .start_patience = 30 * SEC, .start_timeout = 60 * SEC, .mercy = 30 * SEC,
-			.curse_tolerance = 30 * SEC, .heartbeat = 30 * SEC, .stop_byte = sim_chance(s, 50) ? 2 : 0,
+			.curse_tolerance = 30 * SEC, .heartbeat = 30 * SEC, .probe_limit = VASSAL_PROBE_NS, .retire_mercy = 30 * SEC,
+			.hold_limit = 60 * SEC, .stop_byte = sim_chance(s, 50) ? 2 : 0,
 			.backoff = { SEC, 180 * SEC, sim_chance(s, 20) },
 		},
 	};
@@ -273,6 +279,8 @@ static const char *const count_names[] = {
 	[C_HEARTBEAT_LOST] = "heartbeat lost", [C_BYTE_22] = "byte 22", [C_DIED_IN_RELOAD] = "dies in reload",
 	[C_PROBE_BAD] = "probe bad", [C_PROBE_SLOW] = "probe slow", [C_DONE] = "answered done", [C_FAILED] = "answered failed",
 	[C_STOPS_DONE] = "stops done", [C_OLD_WORKER_SPOKE] = "old code's words while reloading",
+	[C_SWITCHES] = "switches", [C_SWITCH_FAILS] = "switch fails", [C_BACK] = "switches to the same", [C_TRIALS] = "rehearsals",
+	[C_TRIALS_DONE] = "rehearsals passed", [C_OLD_SERVES] = "old code serves on", [C_CLOSES] = "sockets closed",
 };
 static_assert(ARRAY_SIZE(count_names) == C_COUNTS, "a count without a name");
 

@@ -9,7 +9,7 @@ trap 'rm -rf "$copy"' EXIT
 missed=0
 
 build() {
-	(cd "$copy" && ${CC:-cc} -std=c11 -D_GNU_SOURCE -I. -O1 -o sim vassals/vassal.c vassals/vassal_moves.c vassals/vassal_cells.c \
+	(cd "$copy" && ${CC:-cc} -std=c11 -D_GNU_SOURCE -I. -O1 -o sim vassals/vassal*.c \
 		vassals/backoff.c vassals/failure.c vassals/util.c supervisor/admission.c supervisor/court*.c tests/sim/*.c)
 }
 

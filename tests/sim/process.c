@@ -103,7 +103,7 @@ static void say_up(struct sim *s, struct proc *p)
 	enum spec_signal signal = s->site[p->site].signal;
 	bool silent = signal == SPEC_SIGNAL_SPAWNED || (signal == SPEC_SIGNAL_UNSURE && p->site % 2 == 0);
 	p->signal_at = s->now;
-	if (p->plan.outcome != OUT_NO_APP)
+	if (p->plan.outcome != OUT_NO_APP && !p->trial)
 		s->site[p->site].accepted = p->exec;
 	if (signal == SPEC_SIGNAL_LOYAL)
 		say(s, p, 17);
@@ -131,11 +131,11 @@ static void imported(struct sim *s, struct proc *p)
 	}
 	enum spec_signal signal = s->site[p->site].signal;
 	p->phase = PH_UP;
-	if (p->plan.outcome != OUT_NO_APP && (signal == SPEC_SIGNAL_SPAWNED || signal == SPEC_SIGNAL_UNSURE))
+	if (p->plan.outcome != OUT_NO_APP && !p->trial && (signal == SPEC_SIGNAL_SPAWNED || signal == SPEC_SIGNAL_UNSURE))
 		s->site[p->site].accepted = p->exec;	/* byte 1 must do */
 	if (p->plan.outcome == OUT_NO_APP && !s->site[p->site].logger)
 		say(s, p, WIRE_NO_APP);
-	if (p->first)
+	if (p->first && !p->held)	/* under UWSGI_RELOADS nobody says it */
 		say(s, p, 1);
 	p->first = false;
 	p->timer[P_PHASE] = NEVER;

@@ -23,7 +23,7 @@ static void post(struct sim *s, const struct court_order *order)
 	q->kind = order->kind;
 	q->site = sim_site_of(order->vassal->name);
 	q->generation = order->generation;
-	q->byte = order->arg;
+	q->arg = order->arg;
 	q->cycle = order->vassal->v.cycle;
 	if (order->record) {
 		q->record = malloc(order->record_size);
@@ -34,13 +34,13 @@ static void post(struct sim *s, const struct court_order *order)
 	s->orders_end = &q->next;
 	s->pushed++;
 	struct proc *p = keeper_find(s, order->generation);
-	if (p && order->kind == COURT_SEND && order->arg == 1)
+	if (p && order->kind == COURT_SEND && (order->arg & 0xff) == 1)
 		p->reload_from = p->exec;
 }
 
-static void post_spawn(struct sim *s, struct court_vassal *cv)
+static void post_spawn(struct sim *s, struct court_vassal *cv, uint64_t generation, uint32_t arg)
 {
-	struct court_order order = { .kind = COURT_SPAWN, .vassal = cv, .generation = cv->v.generation };
+	struct court_order order = { .kind = COURT_SPAWN, .vassal = cv, .generation = generation, .arg = arg };
 	void *record;
 	if (court_record_write(cv, &record, &order.record_size) < 0)
 		sim_fail(s, "no memory");
@@ -50,19 +50,26 @@ static void post_spawn(struct sim *s, struct court_vassal *cv)
 	free(record);
 }
 
+static bool still_wanted(const struct vassal *v, uint64_t generation)
+{
+	return generation == v->generation ? v->state == VASSAL_SPAWNING :
+	       v->state == VASSAL_RENEW_SPAWNING && v->beside.phase == VASSAL_BESIDE_TRIED;
+}
+
 /* As ruler_world.c: the record of a spawn is written when its turn comes; who was stopped meanwhile never ran. */
 static void pump_wishes(struct sim *s)
 {
 	while (s->wishes && s->in_flight < IN_FLIGHT_MAX) {
 		struct wish *w = s->wishes;
 		uint64_t generation = w->generation;
+		uint32_t arg = w->arg;
 		struct court_vassal *cv = court_find_generation(s->court, generation);
 		s->wishes = w->next;
 		if (!s->wishes)
 			s->wishes_end = &s->wishes;
 		free(w);
-		if (cv && cv->v.state == VASSAL_SPAWNING) {
-			post_spawn(s, cv);
+		if (cv && still_wanted(&cv->v, generation)) {
+			post_spawn(s, cv, generation, arg);
 		} else if (cv) {
 			keeper_set_fate(s, generation, FATE_FAILED_TOLD);
 			s->site[sim_site_of(cv->name)].spawn_fails++;
@@ -81,6 +88,7 @@ static void world_order(void *data, const struct court_order *order)
 	}
 	struct wish *w = calloc(1, sizeof *w);
 	w->generation = order->generation;
+	w->arg = order->arg;
 	*s->wishes_end = w;
 	s->wishes_end = &w->next;
 	keeper_set_fate(s, order->generation, FATE_ORDERED);
@@ -106,7 +114,7 @@ static void world_probe(void *data, struct court_vassal *cv)
 	s->count[C_PROBE_SLOW] += slow;
 	struct site *site = &s->site[sim_site_of(cv->name)];
 	site->probe_at = s->now + (slow ? sim_below(s, 20 * SEC) : sim_below(s, 50 * MS));
-	if (site->probe_at > s->now + VASSAL_PROBE_NS)
+	if (site->probe_at > s->now + VASSAL_PROBE_NS && cv->v.state == VASSAL_SETTLING)
 		site->doubtful = cv->v.cycle;	/* taken for busy: by design */
 }
 
@@ -156,7 +164,11 @@ void ruler_see(struct sim *s, unsigned i, bool booting)
 	spec->logger = site->logger ? strdup("log") : NULL;
 	spec->health = site->health ? strdup("/") : NULL;
 	spec->ready_for_ms = site->ready_for_ms;
-	spec->start_timeout_ms = UINT32_MAX;
+	spec->start_timeout_ms = spec->health_timeout_ms = spec->retire_mercy_ms = spec->drain_ms = UINT32_MAX;
+	spec->hold_sockets = site->hold ? SPEC_CHOICE_YES : SPEC_CHOICE_NO;
+	spec->handover = site->handover ? SPEC_HANDOVER_YES : SPEC_HANDOVER_NO;
+	spec->sockets = site->signal == SPEC_SIGNAL_LOYAL ? NULL : strdup("\n/s\n");
+	spec->no_double = site->double_bad ? strdup("stats") : NULL;
 	court_seen(s->court, site->name, 0, &site->print, spec, booting);
 }
 
@@ -176,6 +188,10 @@ void ruler_take_news(struct sim *s)
 		keeper_set_fate(s, n->generation, FATE_FAILED_TOLD);
 		spawn_done(s);
 		court_spawn_failed(s->court, n->generation, 3, n->arg);
+	} else if (n->kind == VASSAL_SWITCHED || n->kind == VASSAL_SWITCH_FAILED) {
+		court_switched(s->court, n->generation, n->arg);
+	} else if (n->kind == VASSAL_DRAINED) {
+		court_drained(s->court, n->generation);
 	} else {
 		if (!p)
 			sim_fail(s, "end of generation %lu was forgotten before it was told", n->generation);
@@ -280,11 +296,11 @@ static int32_t request(const struct sim *s, const struct proc *p)
 void ruler_take_probe(struct sim *s, unsigned i)
 {
 	struct court_vassal *cv = court_find(s->court, s->site[i].name);
-	struct proc *p = keeper_of_site(s, i);
-	int32_t status = request(s, p);
 	s->site[i].probe_at = NEVER;
 	if (!cv)
 		sim_fail(s, "%s: a probe outlives its vassal", s->site[i].name);
+	struct proc *p = keeper_find(s, cv->v.state == VASSAL_RENEW_SETTLING ? cv->v.beside.generation : cv->v.generation);
+	int32_t status = request(s, p);
 	sim_trace(s, "%s: probe %d", cv->name, status);
 	if (status != INT32_MIN)
 		court_probed(s->court, p->generation, status);
@@ -370,7 +386,7 @@ void ruler_start(struct sim *s)
 	s->config.first_generation = s->last_generation + 1;
 	for (unsigned i = 0; i < s->n_sites; i++) {
 		s->site[i].armed = 0;
-		s->site[i].probe_at = NEVER;
+		s->site[i].probe_at = s->site[i].drain_at = NEVER;
 	}
 	struct court_world mine = world;
 	mine.data = s;

@@ -26,7 +26,8 @@ enum count {
 	C_CONFIG_BACK, C_CONFIG_NEW, C_RELOAD, C_RESTART, C_START, C_STOP, C_FORSAKEN, C_REASKED, C_REPEATED_ID, C_BUSY,
 	C_FORGET_BLACKLIST, C_RELOAD_ALL, C_STORMS, C_CALM, C_EXECS, C_EXIT_22, C_EXIT_26, C_HANGS, C_CRASHES, C_NO_APP,
 	C_BYTE_LATE, C_BYTE_DOUBLED, C_BYTE_MISSING, C_WIRE_CLOSED, C_STOP_IGNORED, C_HEARTBEAT_LOST, C_BYTE_22,
-	C_DIED_IN_RELOAD, C_PROBE_BAD, C_PROBE_SLOW, C_DONE, C_FAILED, C_STOPS_DONE, C_OLD_WORKER_SPOKE, C_COUNTS
+	C_DIED_IN_RELOAD, C_PROBE_BAD, C_PROBE_SLOW, C_DONE, C_FAILED, C_STOPS_DONE, C_OLD_WORKER_SPOKE, C_SWITCHES, C_SWITCH_FAILS, C_BACK, C_TRIALS, C_TRIALS_DONE,
+	C_OLD_SERVES, C_CLOSES, C_COUNTS
 };
 
 struct sim;
@@ -64,6 +65,8 @@ struct proc {
 	bool first, again, eof;		/* again: byte 1 came while it could not heed it */
 	bool wired;			/* this ruler has its wire */
 	bool told;			/* this ruler knows that it ended */
+	bool held, trial;
+	unsigned side;			/* of its sockets, if they are held */
 	uint32_t exec;
 	uint32_t reload_from;		/* the execution that its newest byte 1 was meant to end */
 	bool ever_five;			/* a ruler saw byte 5 of this generation */
@@ -82,6 +85,9 @@ struct site {
 	struct court_fingerprint print;
 	enum spec_signal signal;
 	bool logger, health;
+	bool hold, handover, double_bad;	/* as its ini says now */
+	unsigned side;			/* that clients reach */
+	uint64_t drain_at, drain_generation;	/* NEVER: nothing drains */
 	uint32_t ready_for_ms;
 	bool beats;
 	uint32_t cycle;			/* of the newest SPAWN or byte 1 that the keeper took */
@@ -114,18 +120,19 @@ struct queued {				/* an order on its way to the keeper */
 	uint64_t at, generation;
 	enum court_order_kind kind;
 	unsigned site;
-	uint32_t byte, cycle;
+	uint32_t arg, cycle;
 	void *record;
 	size_t record_size;
 };
 struct wish {				/* a spawn that waits in the ruler: few are in flight at a time */
 	struct wish *next;
 	uint64_t generation;
+	uint32_t arg;
 };
 struct news {				/* the keeper's, on its way to the ruler */
 	struct news *next;
 	uint64_t at, generation;
-	int kind;			/* VASSAL_STARTED, _SPAWN_FAILED, _EXITED */
+	int kind;			/* VASSAL_STARTED, _SPAWN_FAILED, _EXITED, _SWITCHED, _SWITCH_FAILED, _DRAINED */
 	int32_t arg;
 };
 
@@ -185,6 +192,7 @@ bool proc_alive(const struct proc *p);
 struct proc *keeper_find(struct sim *s, uint64_t generation);
 struct proc *keeper_of_site(struct sim *s, unsigned site);	/* the living one */
 void keeper_take_order(struct sim *s);			/* the first in the queue */
+void keeper_drained(struct sim *s, unsigned site);
 void keeper_tell(struct sim *s, int kind, uint64_t generation, int32_t arg);
 void keeper_set_fate(struct sim *s, uint64_t generation, enum fate fate);
 enum fate keeper_fate(const struct sim *s, uint64_t generation);

@@ -9,6 +9,8 @@ struct spec *spec_free(struct spec *spec)
 	if (spec) {
 		free(spec->logger);
 		free(spec->health);
+		free(spec->sockets);
+		free(spec->no_double);
 		free(spec);
 	}
 	return NULL;
