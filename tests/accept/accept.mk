@@ -8,9 +8,20 @@ $(FAKE_VASSAL): tests/accept/fake_vassal.c tests/accept/fake_record.c tests/acce
 	@mkdir -p $(@D)
 	$(CC) -D_GNU_SOURCE $(WARN) -O2 -static -o $@ $(filter %.c,$^)
 
-accept-uwsgi: $(FAKE_VASSAL)
+# Clients under which deploys are done, and what makes uWSGI's window between accept4() and a request wide enough to be hit.
+LOAD        := $(BUILD)/tests/load
+SLOW_ACCEPT := $(BUILD)/tests/slow_accept.so
+$(LOAD): tests/accept/load.c tests/accept/load_count.c tests/accept/load.h
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE $(WARN) -O2 -o $@ $(filter %.c,$^)
+$(SLOW_ACCEPT): tests/accept/slow_accept.c
+	@mkdir -p $(@D)
+	$(CC) -D_GNU_SOURCE $(WARN) -O2 -fPIC -shared -o $@ $<
+ACCEPT_TOOLS := $(FAKE_VASSAL) $(LOAD) $(SLOW_ACCEPT)
+
+accept-uwsgi: $(ACCEPT_TOOLS)
 	$(ACCEPT) --supervisor=uwsgi
-accept-regent: $(FAKE_VASSAL) $(BUILD)/san/regent $(BUILD)/san/regentctl
+accept-regent: $(ACCEPT_TOOLS) $(BUILD)/san/regent $(BUILD)/san/regentctl
 	$(ACCEPT) --supervisor=regent
 accept: accept-uwsgi accept-regent
 

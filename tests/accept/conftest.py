@@ -133,12 +133,13 @@ def setup(request):
     regent = _regent(request.config)
     build = (TOP / request.config.getoption("--build")).resolve()
     fake, kind = build / "tests" / "fake_vassal", request.config.getoption("--supervisor")
-    for needed in (fake, regent if kind == "regent" else pathlib.Path("/usr/bin/uwsgi")):
+    load, slow_accept = build / "tests" / "load", build / "tests" / "slow_accept.so"
+    for needed in (fake, load, slow_accept, regent if kind == "regent" else pathlib.Path("/usr/bin/uwsgi")):
         if not needed.exists():
             pytest.exit(f"{needed} is not there: make accept-{kind} builds what the tests need", 1)
     made = accounts.Accounts()
     yield types.SimpleNamespace(kind=kind, accounts=made, regent=regent, apps=HERE / "apps", fake=fake,
-                                regentctl=regent.with_name("regentctl"))
+                                load=load, slow_accept=slow_accept, regentctl=regent.with_name("regentctl"))
     made.remove()
 
 

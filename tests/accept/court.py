@@ -287,15 +287,20 @@ class Court:
         return wrong
 
     def _check_descriptors(self):
-        """A fake vassal has stdin, stdout, stderr, its wire and nothing else; nobody shares a socket with the supervisor."""
-        wrong = []
+        """A fake vassal has stdin, stdout, stderr, its wire, the listening sockets that are held for it, and nothing else; no other socket
+        is shared with the supervisor, and no two vassals (sessions) share one of those."""
+        wrong, owners, listening = [], {}, process.listening()
         sockets = {link for pid in self.supervisors() for link in process.descriptors(pid).values() if link.startswith("socket:")}
         for pid in self.vassals():
-            found = process.descriptors(pid)
-            if process.exe(pid) == str(self.setup.fake) and len([n for n in found if n > 2]) > 1:
+            found, session = process.descriptors(pid), (process.stat(pid) or {"sid": 0})["sid"]
+            own = {n: link for n, link in found.items() if link not in listening}
+            if process.exe(pid) == str(self.setup.fake) and len([n for n in own if n > 2]) > 1:
                 wrong.append(f"the fake vassal {pid} has {found}")
-            if shared := sockets & set(found.values()):
+            if shared := sockets & set(own.values()):
                 wrong.append(f"the vassal {pid} holds the supervisor's {shared}")
+            for link in sockets & set(found.values()) & listening if session else ():
+                if owners.setdefault(link, session) != session:
+                    wrong.append(f"{link}, held for the session {owners[link]}, is in {pid} of the session {session}")
         return wrong
 
     def _dissolve(self):
@@ -354,6 +359,8 @@ class Court:
         allowed = {self.socket.name} if self.killed else set()  # who is killed cannot take it away
         if self.popen and (files := sorted(set(os.listdir(self.run)) - allowed)) != self.files_before:
             wrong.append(f"left over in the run directory: {files}")
+        if (left := [str(path) for path in self.base.glob("**/.*.regent")]) and not self.killed:
+            wrong.append(f"left over beside sockets: {left}")
         return wrong
 
     def _sanitizer(self):

@@ -38,6 +38,15 @@ def test_finds_a_file(court):
     assert len(found) == 1 and "forgotten" in found[0]
 
 
+def test_finds_what_stands_beside_a_socket(court):
+    """A directory of held sockets that nobody removed."""
+    left = court.out / ".socket.regent"
+    left.mkdir()
+    found = court.census()
+    left.rmdir()
+    assert len(found) == 1 and ".socket.regent" in found[0]
+
+
 def test_finds_the_sanitizers_words(court):
     """A line of a sanitizer in the log, and a sanitizer's own file."""
     with court.logfile.open("a") as log:
