@@ -98,6 +98,7 @@ static void decide_handover(const struct court_config *config, const struct spec
 	bool hold = spec->hold_sockets != SPEC_CHOICE_UNSET ? spec->hold_sockets == SPEC_CHOICE_YES : config->hold_sockets;
 	gate->hold = spec->sockets && (hold || wanted);
 	gate->handover = gate->hold && wanted && (!spec->no_double || wish == SPEC_HANDOVER_FORCE);
+	gate->forced = wish == SPEC_HANDOVER_FORCE;
 	gate->pause = wanted && !gate->handover && !spec->lazy;
 }
 

@@ -45,6 +45,8 @@ struct court_world {
 	uint64_t (*now)(void *data);
 	void (*order)(void *data, const struct court_order *order);
 	void (*arm)(void *data, struct court_vassal *cv, uint64_t deadline);	/* one timer each; 0: none */
+	/* Whether there is room for a second generation now; NULL: always. Not asked where handover = force. */
+	bool (*may_double)(void *data, struct court_vassal *cv);
 	void (*probe)(void *data, struct court_vassal *cv);
 	void (*probe_cancel)(void *data, struct court_vassal *cv);
 	void (*answer)(void *data, uint64_t waiter, struct court_vassal *cv, const struct court_answer *answer);
@@ -82,6 +84,7 @@ struct court_gate {
 	uint8_t known;			/* a spec said so; else the defaults */
 	uint8_t signal, probe, probe_strict, calm;
 	uint8_t hold, handover, pause;	/* as in struct vassal_rules */
+	uint8_t forced;			/* handover = force */
 	uint32_t ready_for_ms, start_timeout_ms, probe_limit_ms, retire_mercy_ms, drain_ms;	/* UINT32_MAX: the default */
 };
 

@@ -153,12 +153,24 @@ void court_carry_out(struct court *c, struct court_vassal *cv, const struct vass
 		arm(c, cv);
 }
 
+/* A second generation that does not fit would take the first with it. */
+static void weigh(struct court *c, struct court_vassal *cv, struct vassal_rules *rules)
+{
+	bool asks = cv->v.state == VASSAL_RELOAD_QUEUED && rules->handover && !cv->gate.forced && cv->v.held;
+	if (!asks || !c->world.may_double || c->world.may_double(c->world.data, cv))
+		return;
+	rules->handover = false;
+	rules->pause = true;
+}
+
 static void feed_one(struct court *c, struct court_vassal *cv, struct vassal_input *in)
 {
 	struct vassal_rules rules;
 	struct vassal_actions actions;
 	struct vassal before = cv->v;
 	court_rules(c, cv, &rules);
+	if (in->event == VASSAL_ADMITTED)
+		weigh(c, cv, &rules);
 	in->now = c->world.now(c->world.data);
 	vassal_handle(&cv->v, &rules, in, &actions);
 	court_carry_out(c, cv, in, &actions, &before);
