@@ -291,6 +291,16 @@ void commands_answer(struct commands *c, uint64_t waiter, struct court_vassal *c
 	leave(s);
 }
 
+void commands_checked(struct commands *c, uint64_t waiter, const struct spec *spec, int error, unsigned line)
+{
+	struct session *s = session_of(c, waiter);
+	if (!s || s->kind != SESSION_CHECKS)
+		return;
+	enter(s);
+	check_done(s, s->cv, spec, error, line);
+	leave(s);
+}
+
 void commands_transition(struct commands *c, struct court_vassal *cv, enum vassal_state from, enum vassal_event event, int64_t arg)
 {
 	char cause[160];
@@ -333,6 +343,8 @@ void commands_gone(struct commands *c, struct court_vassal *cv)
 			ask_gone(s, cv);
 		else if (s->kind == SESSION_WAITS)
 			wait_gone(s, cv);
+		else if (s->kind == SESSION_CHECKS && s->cv == cv)
+			session_end(s, STATUS_UNKNOWN, "%s is gone", cv->name);
 		else if (s->cv == cv && (s->kind == SESSION_FOLLOWS_LINES || s->kind == SESSION_FOLLOWS_EVENTS))
 			session_end(s, STATUS_DONE, "%s is gone", cv->name);
 		leave(s);

@@ -21,6 +21,13 @@ struct commands_host {
 	void (*rescan)(void *data);
 	int (*reopen)(void *data);		/* asks the keeper for fresh log files; 0 or negative errno */
 	uint64_t (*dropped_lines)(void *data, struct court_vassal *cv);	/* of its output, ever */
+	/* Reads cv's config as it is now; commands_checked() has the outcome, maybe before this returns. 0 or negative errno. NULL: cannot */
+	int (*check)(void *data, struct court_vassal *cv, uint64_t waiter);
+	/* Starts path, an absolute one that ends in .ini, beside cv on a private socket, judges it at the gate and ends it; the answer comes
+	 * through commands_answer() (VASSAL_DONE: it passed; FAILED_OLD_SERVES: it did not; FAILED_DOWN: nothing was tried), maybe before
+	 * this returns. The same id is the same rehearsal. 0; -ENOTCONN: cv is down or not held; -EBUSY: a deploy of it is under way;
+	 * other negative errno. NULL: cannot */
+	int (*rehearse)(void *data, struct court_vassal *cv, const char *path, const uint8_t id[COURT_ID_SIZE], uint32_t uid, uint64_t waiter);
 };
 
 struct commands_config {
@@ -42,6 +49,8 @@ const char *commands_complaints(const struct commands *c);
 
 /* The court's world passes these on. */
 void commands_answer(struct commands *c, uint64_t waiter, struct court_vassal *cv, const struct court_answer *answer);
+/* host.check() has read it. spec: NULL with a negative errno (and the line with -EBADMSG); stays the caller's. */
+void commands_checked(struct commands *c, uint64_t waiter, const struct spec *spec, int error, unsigned line);
 void commands_transition(struct commands *c, struct court_vassal *cv, enum vassal_state from, enum vassal_event event, int64_t arg);
 void commands_line(struct commands *c, struct court_vassal *cv, const char *line);	/* it printed this: logs --follow */
 void commands_gone(struct commands *c, struct court_vassal *cv);

@@ -1,4 +1,4 @@
-/* commands_ask: reload, restart, start, stop: what the court is asked for one or many vassals, and when; commands_parts.c has the words. */
+/* commands_ask: reload, restart, start, stop, rehearse: what the court is asked for one or many vassals, and when; commands_parts.c has the words. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -233,4 +233,72 @@ void verb_ask(struct session *s, const struct args *args)
 	parts_say_score(s, NULL);
 	roll(s);
 	parts_end_if_settled(s);
+}
+
+/* ---- rehearsing: one vassal, and a path of which only the keeper's child opens anything, with the vassal's ids */
+
+#define PATH_LENGTH_MAX 1024	/* it travels beside the sockets to be held */
+
+static const char *path_wrong(const char *path)
+{
+	size_t n = strlen(path);
+	if (path[0] != '/')
+		return "FILE must be an absolute path";
+	if (n > PATH_LENGTH_MAX)
+		return "FILE is too long";
+	if (n < 5 || strcmp(path + n - 4, ".ini") != 0)
+		return "FILE must end in .ini";
+	for (const char *p = path; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7F)
+			return "FILE has a control character in it";
+	return NULL;
+}
+
+static const char *not_rehearsed(int error)
+{
+	switch (-error) {
+	case ENOTCONN: return "nothing was rehearsed: it does not run, or its sockets are not held";
+	case EBUSY: return "nothing was rehearsed: a deploy of it is under way";
+	case ENOSYS: return "nothing was rehearsed: not available";
+	case ENOMEM: return "nothing was rehearsed: out of memory";
+	default: return "nothing was rehearsed: the keeper refused it";
+	}
+}
+
+static void rehearse(struct session *s, struct court_vassal *cv, const char *path)
+{
+	struct commands_host *host = &s->commands->config.host;
+	struct part *part = &s->parts[0];
+	part->asked = true;
+	s->n_asked = s->n_running = 1;
+	s->rolling = true;	/* there is nothing to roll */
+	int r = host->rehearse ? host->rehearse(host->data, cv, path, s->id, s->peer.uid, s->token) : -ENOSYS;
+	if (r == 0) {
+		if (s->kind == SESSION_ASKS)
+			say_accepted(s, &s->parts[0], s->id);
+		return;
+	}
+	part->status = STATUS_DOWN;
+	part->instead = not_rehearsed(r);
+	settle(s, part);
+}
+
+void verb_rehearse(struct session *s, const struct args *args)
+{
+	const char *wrong = path_wrong(args->names[1]);
+	struct court_vassal *cv = name_need(s, args->names[0]);
+	if (!cv)
+		return;
+	if (wrong) {
+		session_end(s, STATUS_USAGE, "rehearse: %s", wrong);
+		return;
+	}
+	s->kind = SESSION_ASKS;
+	int r = choose_id(s, args);
+	if (r == 0)
+		r = add_vassal(s, cv);
+	if (r < 0)
+		session_end(s, STATUS_TIMEOUT, "nothing was done: %s", strerror(-r));
+	else
+		rehearse(s, cv, args->names[1]);
 }

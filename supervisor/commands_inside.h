@@ -7,6 +7,7 @@
 
 #include "supervisor/commands.h"
 #include "supervisor/json.h"
+#include "supervisor/report.h"
 
 /* The numbers are regentctl's exit statuses. 7, cannot reach regent, is the client's own. */
 enum status {
@@ -70,7 +71,7 @@ int verb_parse(const struct verb *verb, char **words, size_t n, struct args *arg
 
 /* ---- sessions (commands.c) */
 enum session_kind {
-	SESSION_ENDED, SESSION_HELD, SESSION_ASKS, SESSION_WAITS, SESSION_FOLLOWS_LINES, SESSION_FOLLOWS_EVENTS,
+	SESSION_ENDED, SESSION_HELD, SESSION_ASKS, SESSION_WAITS, SESSION_CHECKS, SESSION_FOLLOWS_LINES, SESSION_FOLLOWS_EVENTS,
 };
 /* One vassal that a request is for. */
 struct part {
@@ -104,7 +105,7 @@ struct session {
 	bool stop_on_failure, failed, rolling;
 	char *name;			/* SESSION_WAITS: what for */
 	bool for_gone;
-	struct court_vassal *cv;	/* of SESSION_WAITS and SESSION_FOLLOWS_*; NULL: not there yet; of any */
+	struct court_vassal *cv;	/* of SESSION_WAITS, _CHECKS and _FOLLOWS_*; NULL: not there yet; of any */
 };
 struct commands {
 	struct commands_config config;
@@ -156,6 +157,9 @@ void verb_rescan(struct session *s, const struct args *args);
 void verb_forget_blacklist(struct session *s, const struct args *args);
 void verb_reopen(struct session *s, const struct args *args);
 void verb_ask(struct session *s, const struct args *args);		/* commands_ask.c: reload restart start stop */
+void verb_rehearse(struct session *s, const struct args *args);
+void defaults_of(const struct options *o, struct report_defaults *ret);
+void verb_check(struct session *s, const struct args *args);		/* commands_check.c */
 void verb_wait(struct session *s, const struct args *args);		/* commands_wait.c */
 void verb_logs(struct session *s, const struct args *args);		/* commands_watch.c */
 void verb_events(struct session *s, const struct args *args);
@@ -169,6 +173,7 @@ void parts_end_if_settled(struct session *s);
 void ask_answer(struct session *s, struct court_vassal *cv, const struct court_answer *answer);
 void ask_transition(struct session *s, struct court_vassal *cv, const char *from, const char *cause);
 void ask_gone(struct session *s, struct court_vassal *cv);
+void check_done(struct session *s, struct court_vassal *cv, const struct spec *spec, int error, unsigned line);
 void wait_transition(struct session *s, struct court_vassal *cv, const char *from, const char *cause);
 void wait_gone(struct session *s, struct court_vassal *cv);
 void events_transition(struct session *s, struct court_vassal *cv);

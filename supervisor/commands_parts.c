@@ -5,6 +5,11 @@
 #include "supervisor/commands_inside.h"
 #include "vassals/failure.h"
 
+static bool is_rehearsal(const struct session *s)
+{
+	return s->verb->run == verb_rehearse;
+}
+
 static const char *done_words(enum vassal_event kind)
 {
 	if (kind == VASSAL_STOP)
@@ -25,10 +30,16 @@ static void part_text(const struct session *s, const struct part *part, char *bu
 		return;
 	}
 	if (part->status == STATUS_DONE) {
-		snprintf(buf, size, "%s: %s (%.1f s)", part->name, done_words(s->verb->event), (double)part->took / NSEC_PER_SEC);
+		snprintf(buf, size, "%s: %s (%.1f s)", part->name, is_rehearsal(s) ? "passed the rehearsal" : done_words(s->verb->event),
+			 (double)part->took / NSEC_PER_SEC);
 		return;
 	}
 	failure_text(reason, sizeof reason, &part->failure);
+	if (is_rehearsal(s)) {
+		snprintf(buf, size, "%s: %s: %s", part->name, part->status == STATUS_FAILED ? "the rehearsal failed, nothing was changed" :
+			 "nothing was rehearsed", *reason ? reason : "it does not run, or its sockets are not held");
+		return;
+	}
 	snprintf(buf, size, "%s: %s failed%s: %s%s%s", part->name, s->verb->name,
 		 part->status == STATUS_FAILED ? ", the old code serves on" : " and the site is down", reason,
 		 part->logger ? "; its words are in " : "", part->logger ? part->logger : "");

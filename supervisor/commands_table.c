@@ -11,13 +11,16 @@
 static const struct verb table[] = {
 	{ "status", "[NAME] [--check]", "what each vassal is and does", 0, 1, RIGHTS_OWN, OPTION_CHECK, 0, verb_status },
 	{ "list", "", "names and states", 0, 0, RIGHTS_OWN, 0, 0, verb_list },
-	{ "reload", "NAME...|--all [--parallel N] [--stop-on-failure]", "execute the code anew, in place; answers when the new code accepts requests", 0, ANY, RIGHTS_OWN,
+	{ "reload", "NAME...|--all [--parallel N] [--stop-on-failure]", "execute the code anew; answers when the new code accepts requests", 0, ANY, RIGHTS_OWN,
 	  ASK, VASSAL_RELOAD, verb_ask },
 	{ "restart", "NAME...|--all [--parallel N] [--stop-on-failure]", "end it and start it afresh", 0, ANY, RIGHTS_GIVEN, ASK, VASSAL_RESTART, verb_ask },
 	{ "start", "NAME...|--all [--parallel N] [--stop-on-failure]", "start what is stopped, cursed, exiled or blacklisted", 0, ANY, RIGHTS_GIVEN, ASK, VASSAL_START,
 	  verb_ask },
 	{ "stop", "NAME...|--all [--parallel N] [--stop-on-failure]", "end it, until start, a changed config or a restart of regent", 0, ANY, RIGHTS_GIVEN, ASK,
 	  VASSAL_STOP, verb_ask },
+	{ "rehearse", "NAME FILE", "start FILE, an absolute path, beside NAME on a private socket, judge it, and end it", 2, 2, RIGHTS_OWN, OPTION_ID,
+	  0, verb_rehearse },
+	{ "check", "NAME", "what its config means: when it is ready, what is held, what a reload does", 1, 1, RIGHTS_OWN, 0, 0, verb_check },
 	{ "freeze", "NAME [--seconds N]", "let changes of its config be, until thaw or for N seconds (600)", 1, 1, RIGHTS_OWN,
 	  OPTION_SECONDS, VASSAL_FREEZE, verb_calm },
 	{ "thaw", "NAME", "heed its config again: what no reload has served meanwhile is acted on", 1, 1, RIGHTS_OWN, 0, VASSAL_THAW,
@@ -139,7 +142,7 @@ static const char *check_counts(const struct verb *verb, const struct args *args
 	if ((verb->options & OPTION_ALL) && !(args->given & OPTION_ALL) && args->n == 0)
 		return "a NAME or --all is missing";
 	if (args->n < verb->min)
-		return "a NAME is missing";
+		return verb->min == 2 ? "a NAME or a FILE is missing" : "a NAME is missing";
 	if (args->n > verb->max)
 		return "too many arguments";
 	if ((verb->options & OPTION_FOR) && !(args->given & OPTION_FOR))
@@ -197,6 +200,7 @@ void verb_help(struct session *s, const struct args *args)
 void verb_version(struct session *s, const struct args *args)
 {
 	const struct commands_config *config = &s->commands->config;
+	struct report_defaults defaults;
 	CLEANUP_JSON struct json j = { 0 };
 	(void)args;
 	session_open_result(&j, STATUS_DONE, "regent " REGENT_VERSION);
@@ -204,6 +208,8 @@ void verb_version(struct session *s, const struct args *args)
 	json_put_int(&j, "keeper", config->keeper);
 	json_put_int(&j, "ruler", config->ruler);
 	json_put_unsigned(&j, "uid", config->run_as);
+	defaults_of(config->options, &defaults);
+	report_write_defaults(&defaults, &j);
 	session_close_result(s, &j);
 }
 

@@ -31,6 +31,10 @@ struct fake {
 	unsigned byte_1s, stops, rescans, reopens;	/* what was ordered */
 	int reopen_result;
 	const char *tail;		/* what every vassal printed */
+	struct spec *spec;		/* what check finds, at once; NULL: nothing, with check_error */
+	int check_error, rehearse_result;
+	uint64_t rehearsing, checking;	/* who waits */
+	char rehearsed[128];		/* the path */
 	uid_t vassals_run_as;
 	char *allow[8];
 	struct commands_config config;
@@ -95,6 +99,27 @@ static int fake_reopen(void *data)
 	return f->reopen_result;
 }
 
+static int fake_check(void *data, struct court_vassal *cv, uint64_t waiter)
+{
+	struct fake *f = data;
+	(void)cv;
+	f->checking = waiter;
+	if (f->spec || f->check_error)
+		commands_checked(f->commands, waiter, f->spec, f->check_error, 3);
+	return 0;
+}
+
+static int fake_rehearse(void *data, struct court_vassal *cv, const char *path, const uint8_t id[COURT_ID_SIZE], uint32_t uid, uint64_t waiter)
+{
+	struct fake *f = data;
+	(void)cv;
+	(void)id;
+	(void)uid;
+	f->rehearsing = waiter;
+	snprintf(f->rehearsed, sizeof f->rehearsed, "%s", path);
+	return f->rehearse_result;
+}
+
 static int fake_listen(struct fake *f)
 {
 	f->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -109,7 +134,7 @@ static int fake_rule(struct fake *f)
 {
 	f->config = (struct commands_config){
 		.loop = f->loop, .listen_fd = f->listen_fd, .court = f->court, .options = &f->options,
-		.host = { f, fake_tail, fake_identity, fake_rescan, fake_reopen, fake_dropped },
+		.host = { f, fake_tail, fake_identity, fake_rescan, fake_reopen, fake_dropped, fake_check, fake_rehearse },
 		.owner = geteuid(), .run_as = 65534, .keeper = 11, .ruler = 12,
 	};
 	return commands_new(&f->config, &f->commands);
