@@ -24,11 +24,13 @@ LIBS_DAEMON := -lev -linih -lcap -lm
 ifeq ($(SYSTEMD),1)
 LIBS_DAEMON += -lsystemd
 endif
-LIBS_CLIENT := -ljansson -lm
+LIBS_CLIENT := -ljansson -linih -lm
 
 VASSALS    := $(wildcard vassals/*.c)
 SUPERVISOR := $(filter-out supervisor/main.c supervisor/regentctl%.c,$(wildcard supervisor/*.c))
 CLIENT     := $(wildcard supervisor/regentctl*.c)
+# What the client shares with the daemon: who reads an ini and says what it means.
+SHARED     := $(wildcard vassals/spec*.c vassals/sockets_text.c) vassals/ini.c vassals/util.c supervisor/json.c supervisor/report.c
 LIB        := $(VASSALS) $(SUPERVISOR)
 
 OBJ  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
@@ -38,7 +40,7 @@ all: $(BUILD)/regent $(BUILD)/regentctl $(BUILD)/regent.8
 
 $(BUILD)/regent: $(call OBJ,$(LIB) supervisor/main.c)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_DAEMON)
-$(BUILD)/regentctl: $(call OBJ,$(CLIENT))
+$(BUILD)/regentctl: $(call OBJ,$(CLIENT) $(SHARED))
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_CLIENT)
 
 $(BUILD)/obj/%.o: %.c
@@ -51,7 +53,7 @@ $(BUILD)/san/%.o: %.c
 # The same two programs under ASan and UBSan; the acceptance tests run these.
 $(BUILD)/san/regent: $(call SOBJ,$(LIB) supervisor/main.c)
 	$(CC) $(SANITIZE) -o $@ $^ $(LIBS_DAEMON)
-$(BUILD)/san/regentctl: $(call SOBJ,$(CLIENT))
+$(BUILD)/san/regentctl: $(call SOBJ,$(CLIENT) $(SHARED))
 	$(CC) $(SANITIZE) -o $@ $^ $(LIBS_CLIENT)
 sanitized: $(BUILD)/san/regent $(BUILD)/san/regentctl
 

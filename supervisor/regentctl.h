@@ -1,5 +1,5 @@
-/* regentctl: the client. It asks one request, survives a new ruler on the way, and says in the end how it went. It links nothing
- * of the daemon: the protocol (regent-protocol(7)) is all they share. */
+/* regentctl: the client. It asks one request, survives a new ruler on the way, and says in the end how it went. The protocol
+ * (regent-protocol(7)) is all that it shares with the daemon, but for check FILE, which reads and judges as the daemon does. */
 #ifndef REGENT_REGENTCTL_H
 #define REGENT_REGENTCTL_H
 
@@ -24,6 +24,8 @@ struct ctl_request {
 	bool lists;		/* logs and events: their output counts once it is complete */
 	int64_t timeout_ms;	/* 0: none */
 	const char *verb;
+	const char *file;	/* check: the word that may be one */
+	char *path;		/* rehearse: what is rehearsed, absolute */
 	char *what;		/* verb and arguments, for people */
 	char *line;		/* what is sent, without its newline */
 };
@@ -47,6 +49,11 @@ struct ctl_sink {
 };
 struct ctl_outcome ctl_exchange(const struct ctl_request *request, const struct ctl_sink *sink);
 
+/* ---- verbs that name a file (regentctl_files.c) */
+/* FILE [--as NAME] becomes NAME FILE, absolute. words has room for one more. What is wrong, or NULL. */
+const char *ctl_rehearse_words(struct ctl_request *r, char **words, size_t *n);
+struct ctl_outcome ctl_check_file(const struct ctl_request *r, const char *file);
+
 /* ---- the output (regentctl_print.c, regentctl_table.c) */
 struct ctl_printer {
 	const struct ctl_request *request;
@@ -60,6 +67,7 @@ void ctl_print_outcome(struct ctl_printer *printer, const struct ctl_outcome *ou
 
 /* What came of a request that failed, vassal by vassal, with the last lines of each: to stderr. (regentctl_failures.c) */
 void ctl_print_failures(const struct ctl_request *r, const json_t *vassals);
+void ctl_print_report(const json_t *result);	/* of check (regentctl_report.c) */
 /* Text that cannot play with the terminal: control characters become ?. newlines: those are kept. */
 void ctl_put(FILE *out, const char *text, bool newlines);
 /* "" where it is missing or no string. */

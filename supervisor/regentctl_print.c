@@ -157,6 +157,8 @@ static void print_body(const struct ctl_request *r, const json_t *result)
 	print_candidates(json_object_get(result, "candidates"));
 	if (strcmp(r->verb, "help") == 0)
 		print_table(ctl_rows_of_help(json_object_get(result, "verbs")));
+	if (strcmp(r->verb, "check") == 0)
+		ctl_print_report(result);
 	if (!json_is_array(vassals))
 		return;
 	if (strcmp(r->verb, "status") == 0) {

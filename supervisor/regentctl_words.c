@@ -15,6 +15,10 @@ static const char help[] =
 	"  restart NAME...|--all           end it and start it afresh\n"
 	"  start NAME...|--all             start what is stopped, cursed, exiled or blacklisted\n"
 	"  stop NAME...|--all              end it, until start, a changed config or a restart of regent\n"
+	"  check NAME|FILE                 what its config means: when it is ready, what is held, what a reload does\n"
+	"  rehearse FILE [--as NAME]       start it beside NAME on a private socket, judge it, and end it\n"
+	"  freeze NAME [--seconds N]       let changes of its config be, until thaw or for N seconds (600)\n"
+	"  thaw NAME                       heed its config again\n"
 	"  wait NAME --for=ready|gone      until it is\n"
 	"  logs NAME [--lines N] [--follow]  the last lines it printed\n"
 	"  events [NAME] [--follow]        the last transitions\n"
@@ -227,12 +231,14 @@ static size_t count_names(char **words, size_t n)
 
 static void know_verb(struct ctl_request *r, char **words, size_t n, bool timeout_given)
 {
-	static const char *const asking[] = { "reload", "restart", "start", "stop", NULL }, *const listing[] = { "logs", "events", NULL };
+	static const char *const asking[] = { "reload", "restart", "start", "stop", "rehearse", NULL }, *const listing[] = { "logs", "events", NULL };
 	r->verb = words[0];
 	r->asks = is_one_of(r->verb, asking);
 	r->many = r->asks && (has_word(words, n, "--all") || count_names(words, n) > 1);
 	r->follows = is_one_of(r->verb, listing) && has_word(words, n, "--follow");
 	r->lists = is_one_of(r->verb, listing) && !r->follows;
+	for (size_t i = 1; i < n && strcmp(r->verb, "check") == 0 && !r->file; i++)
+		r->file = words[i][0] != '-' || words[i][1] != '-' ? words[i] : NULL;
 	if (r->follows && !timeout_given)
 		r->timeout_ms = 0;
 }
@@ -245,7 +251,7 @@ int ctl_parse(int argc, char **argv, struct ctl_request *ret, bool *done)
 	*done = true;
 	if (help_or_version(argc, argv))
 		return CTL_DONE;
-	char **words = calloc((size_t)argc + 1, sizeof *words);
+	char **words = calloc((size_t)argc + 2, sizeof *words);
 	if (!words)
 		return complain("memory", "there is none");
 	struct words w = { argv, argc, 1 };
@@ -254,6 +260,10 @@ int ctl_parse(int argc, char **argv, struct ctl_request *ret, bool *done)
 	int status = sort_words(ret, &w, words, &n, &timeout_given);
 	if (status == 0 && n == 0)
 		status = complain("VERB", "is missing");
+	if (status == 0 && strcmp(words[0], "rehearse") == 0) {
+		const char *wrong = ctl_rehearse_words(ret, words, &n);
+		status = wrong ? complain(words[0], wrong) : 0;
+	}
 	if (status == 0) {
 		know_verb(ret, words, n, timeout_given);
 		status = write_line(ret, words, n);

@@ -133,7 +133,7 @@ static int make_commands(struct ruler *r)
 	struct commands_config config = {
 		.loop = r->loop, .listen_fd = r->start->control, .court = r->court, .options = r->options,
 		.host = { .data = r, .tail = host_tail, .identity = host_identity, .rescan = ruler_rescan, .reopen = host_reopen,
-			  .dropped_lines = host_dropped },
+			  .dropped_lines = host_dropped, .check = ruler_check },
 		.owner = r->start->owner, .run_as = getuid(), .keeper = r->start->keeper, .ruler = getpid(),
 	};
 	int error = commands_new(&config, &r->commands);

@@ -1,6 +1,7 @@
 /* ruler_inside: what ruler*.c share.
  *   ruler.c           start-up, monitors, what is done once a turn
  *   ruler_messages.c  the link: what the keeper says
+ *   ruler_check.c     reads a config for `regentctl check`
  *   ruler_errands.c   what the keeper's helpers do for us
  *   ruler_world.c     the court's orders on their way to the keeper
  *   ruler_words.c     what the log says of a vassal's states
@@ -157,6 +158,8 @@ void strand_attach(struct strand *st, const struct strand_ends *ends);	/* takes 
 void strand_listen(struct strand *st);		/* NULL is fine */
 void strand_detach(struct strand *st);
 void strand_probe(struct strand *st);		/* one request; the court is told */
+/* --- ruler_check.c */
+int ruler_check(void *data, struct court_vassal *cv, uint64_t waiter);	/* as in commands_host */
 /* --- lookup.c */
 void lookup_found(void *data, struct monitor *m, enum monitor_hint hint, const char *name, const char *path);
 bool lookup_denied(void *data, struct watch_path *p, const char *path);
