@@ -25,8 +25,7 @@ struct commands_host {
 	int (*check)(void *data, struct court_vassal *cv, uint64_t waiter);
 	/* Starts path, an absolute one that ends in .ini, beside cv on a private socket, judges it at the gate and ends it; the answer comes
 	 * through commands_answer() (VASSAL_DONE: it passed; FAILED_OLD_SERVES: it did not; FAILED_DOWN: nothing was tried), maybe before
-	 * this returns. The same id is the same rehearsal. 0; -ENOTCONN: cv is down or not held; -EBUSY: a deploy of it is under way;
-	 * other negative errno. NULL: cannot */
+	 * this returns. The same id is the same rehearsal. 0; -EBUSY: another one is under way; other negative errno. NULL: cannot */
 	int (*rehearse)(void *data, struct court_vassal *cv, const char *path, const uint8_t id[COURT_ID_SIZE], uint32_t uid, uint64_t waiter);
 };
 

@@ -64,7 +64,7 @@ void ask_answer(struct session *s, struct court_vassal *cv, const struct court_a
 	part->failure = answer->failure;
 	part->took = answer->took;
 	part->cycle = cv->v.cycle;
-	part->stale = part->status == STATUS_FAILED && cv->v.stale;
+	part->stale = part->status == STATUS_FAILED && s->verb->run == verb_ask && cv->v.stale;
 	if (part->status != STATUS_DONE)
 		keep_words(s, part, cv);
 	settle(s, part);
@@ -257,8 +257,7 @@ static const char *path_wrong(const char *path)
 static const char *not_rehearsed(int error)
 {
 	switch (-error) {
-	case ENOTCONN: return "nothing was rehearsed: it does not run, or its sockets are not held";
-	case EBUSY: return "nothing was rehearsed: a deploy of it is under way";
+	case EBUSY: return "nothing was rehearsed: another rehearsal of it is under way, or too many requests are";
 	case ENOSYS: return "nothing was rehearsed: not available";
 	case ENOMEM: return "nothing was rehearsed: out of memory";
 	default: return "nothing was rehearsed: the keeper refused it";

@@ -36,8 +36,9 @@ static void part_text(const struct session *s, const struct part *part, char *bu
 	}
 	failure_text(reason, sizeof reason, &part->failure);
 	if (is_rehearsal(s)) {
-		snprintf(buf, size, "%s: %s: %s", part->name, part->status == STATUS_FAILED ? "the rehearsal failed, nothing was changed" :
-			 "nothing was rehearsed", *reason ? reason : "it does not run, or its sockets are not held");
+		const char *lead = part->failure.why == VASSAL_WHY_NO_TRIAL ? "" : part->status == STATUS_FAILED ?
+				   "the rehearsal failed, nothing was changed: " : "nothing was rehearsed: ";
+		snprintf(buf, size, "%s: %s%s", part->name, lead, reason);
 		return;
 	}
 	snprintf(buf, size, "%s: %s failed%s: %s%s%s", part->name, s->verb->name,

@@ -81,12 +81,6 @@ void event_cause(char *buf, size_t size, enum vassal_event event, int64_t arg)
 
 struct entry { const struct court_vassal *cv; const struct court_history *h; size_t order; };
 
-/* A handover was given up, and the old code serves on. */
-static bool leaves_stale(const struct court_history *h)
-{
-	return h->from == VASSAL_ABANDONING && (h->to == VASSAL_READY || h->to == VASSAL_BROKEN);
-}
-
 static void say_event(struct session *s, const struct court_vassal *cv, const struct court_history *h)
 {
 	char cause[160];
@@ -103,7 +97,7 @@ static void say_event(struct session *s, const struct court_vassal *cv, const st
 	else
 		json_put_unsigned(&j, "uid", h->uid);
 	json_put_unsigned(&j, "cycle", h->cycle);
-	json_put_bool(&j, "stale", leaves_stale(h));
+	json_put_bool(&j, "stale", h->stale);
 	json_close(&j, '}');
 	session_say(s, &j);
 }

@@ -59,6 +59,7 @@ struct court_world {
 struct court_history {		/* one transition */
 	int64_t when_ms;	/* wall clock: world.now cannot tell; filled through court_stamp */
 	uint8_t from, to, event;
+	uint8_t stale;		/* as it was after it */
 	uint32_t uid;		/* who asked; UINT32_MAX: nobody */
 	int32_t arg;
 	uint32_t cycle;

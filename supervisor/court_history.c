@@ -23,7 +23,7 @@ void court_history_add(struct court *c, struct court_vassal *cv, enum vassal_sta
 	struct court_history *h = &cv->history[cv->history_next];
 	*h = (struct court_history){
 		.when_ms = c->config.stamp ? c->config.stamp(c->world.data) : 0,
-		.from = (uint8_t)from, .to = cv->v.state, .event = (uint8_t)event,
+		.from = (uint8_t)from, .to = cv->v.state, .event = (uint8_t)event, .stale = cv->v.stale,
 		.uid = cv->by_uid, .arg = (int32_t)arg, .cycle = cv->v.cycle,
 	};
 	if (cv->n_history < COURT_HISTORY_MAX)

@@ -36,7 +36,11 @@ static void put_ready(const json_t *ready, const json_t *health)
 		if (strcmp(ctl_string(ready, "rule"), rules[i].rule) == 0)
 			fputs(rules[i].text, stdout);
 	put_seconds(", it was up for ", ready, "ready_for");
-	if (json_is_object(health)) {
+	if (!json_is_true(json_object_get(ready, "asks"))) {
+		fputs("; no request is made", stdout);
+	} else if (!json_is_object(health)) {
+		fputs(", and one request was answered", stdout);
+	} else {
 		fputs(", and ", stdout);
 		put(ctl_string(health, "path"));
 		fputs(" was answered with ", stdout);
@@ -51,7 +55,7 @@ static void put_health(const json_t *health)
 {
 	put_title("health");
 	if (!json_is_object(health)) {
-		puts("nothing is asked: [regent] health = /path would ask the new code for a page");
+		puts("no path is given: [regent] health = /path would ask the new code for a page");
 		return;
 	}
 	put(ctl_string(health, "path"));
@@ -102,7 +106,7 @@ static void put_handover(const json_t *handover)
 	fputs(", says ", stdout);
 	put(ctl_string(handover, "by"));
 	fputs("; a reload is ", stdout);
-	put(ctl_string(handover, "reload"));
+	put(ctl_string(handover, "means"));
 	if (has(handover, "why_in_place")) {
 		fputs(": ", stdout);
 		put(ctl_string(handover, "why_in_place"));

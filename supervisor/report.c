@@ -50,12 +50,11 @@ void report_judge(const struct spec *spec, const struct report_defaults *d, stru
 
 /* ---- words */
 
-static const char *reload_word(enum report_reload reload)
-{
-	static const char *const words[] = { [REPORT_HANDOVER] = "handover", [REPORT_PAUSED] = "in place, paused", [REPORT_IN_PLACE] = "in place" };
-	static_assert(ARRAY_SIZE(words) == REPORT_RELOADS, "a reload without a word");
-	return words[reload];
-}
+static const struct { const char *word, *phrase; } reloads[] = {
+	[REPORT_HANDOVER] = { "handover", "a handover" }, [REPORT_PAUSED] = { "paused", "in place, its workers paused first" },
+	[REPORT_IN_PLACE] = { "in-place", "in place" },
+};
+static_assert(ARRAY_SIZE(reloads) == REPORT_RELOADS, "a reload without a word");
 
 const char *report_handover_word(enum spec_handover handover)
 {
@@ -64,14 +63,11 @@ const char *report_handover_word(enum spec_handover handover)
 
 void report_text(const char *name, const struct report_verdict *v, char *buf, size_t size)
 {
-	if (v->why && v->broken_word)
-		snprintf(buf, size, "%s: it cannot be what its ini asks for: %s; a reload is %s", name, v->why, reload_word(v->reload));
-	else if (v->why)
-		snprintf(buf, size, "%s: a reload is %s: %s", name, reload_word(v->reload), v->why);
-	else if (v->reload == REPORT_HANDOVER)
-		snprintf(buf, size, "%s: a reload is a handover", name);
+	const char *lead = v->broken_word ? "it cannot be what its ini asks for: " : "", *held = v->holds ? "; its sockets are held" : "";
+	if (v->why)
+		snprintf(buf, size, "%s: %s%s; a reload is %s%s", name, lead, v->why, reloads[v->reload].phrase, held);
 	else
-		snprintf(buf, size, "%s: a reload is in place%s", name, v->holds ? "; its sockets are held" : "");
+		snprintf(buf, size, "%s: a reload is %s%s", name, reloads[v->reload].phrase, v->reload == REPORT_HANDOVER ? "" : held);
 }
 
 /* Who said so. */
@@ -84,7 +80,14 @@ static const char *decides(bool by_ini, bool by_command_line, const struct repor
 
 /* ---- the parts of the report */
 
-static void write_ready(const struct spec *spec, const struct report_defaults *d, struct json *j)
+/* Whether one request is made at the gate: as court.c has it. */
+static bool asks(const struct spec *spec, const struct report_verdict *v)
+{
+	bool by_words = spec->health || (spec->has_app && !spec->need_app && spec->logger);
+	return ((spec->probe != SPEC_PROBE_NONE || v->holds) && by_words) || (v->holds && spec->signal == SPEC_SIGNAL_SPAWNED);
+}
+
+static void write_ready(const struct spec *spec, const struct report_defaults *d, const struct report_verdict *v, struct json *j)
 {
 	static const struct { const char *word; int byte; } rules[] = {
 		[SPEC_SIGNAL_ACCEPTING] = { "accepting", 5 }, [SPEC_SIGNAL_SPAWNED] = { "spawned", 1 }, [SPEC_SIGNAL_LOYAL] = { "loyal", 17 },
@@ -96,6 +99,7 @@ static void write_ready(const struct spec *spec, const struct report_defaults *d
 	json_put_int(j, "byte", rules[spec->signal].byte);	/* 0: 5 or 17 if they come, else 1 */
 	json_put_bool(j, "has_app", spec->has_app);
 	json_put_bool(j, "need_app", spec->need_app);
+	json_put_bool(j, "asks", asks(spec, v));	/* one request is made at the gate */
 	json_put_seconds(j, "ready_for", own_ready ? spec->ready_for_ms : d->ready_for_ms);
 	json_put_seconds(j, "start_timeout", own_start ? spec->start_timeout_ms : d->start_timeout_ms);
 	json_close(j, '}');
@@ -135,7 +139,8 @@ static void write_handover(const struct spec *spec, const struct report_defaults
 	json_open(j, "handover", '{');
 	json_put_string(j, "wanted", report_handover_word(wanted_handover(spec, d)));
 	json_put_string(j, "by", decides(spec->handover != SPEC_HANDOVER_UNSET, d->handover != SPEC_HANDOVER_UNSET, d));
-	json_put_string(j, "reload", reload_word(v->reload));
+	json_put_string(j, "reload", reloads[v->reload].word);
+	json_put_string(j, "means", reloads[v->reload].phrase);
 	json_put_string(j, "why_in_place", wants_handover(spec, d) ? v->why : NULL);
 	json_put_string(j, "not_twice", spec->no_double);
 	json_put_bool(j, "forced", forced && spec->no_double && v->reload == REPORT_HANDOVER);
@@ -180,7 +185,7 @@ void report_write(const struct spec *spec, const struct report_defaults *d, stru
 	struct report_verdict v;
 	report_judge(spec, d, &v);
 	json_open(j, "report", '{');
-	write_ready(spec, d, j);
+	write_ready(spec, d, &v, j);
 	write_hold(spec, d, &v, j);
 	write_handover(spec, d, &v, j);
 	write_health(spec, d, j);

@@ -22,7 +22,7 @@ struct report_verdict {
 	const char *why;		/* it is not held, or no handover, though asked for; NULL: it is as asked. Points into the spec */
 };
 void report_judge(const struct spec *spec, const struct report_defaults *defaults, struct report_verdict *ret);
-/* "NAME: a reload hands over", "NAME: a reload is in place, though ...: WHY" */
+/* "NAME: a reload is a handover", "NAME: it cannot be what its ini asks for: WHY; a reload is in place" */
 void report_text(const char *name, const struct report_verdict *verdict, char *buf, size_t size);
 /* The member `report`. */
 void report_write(const struct spec *spec, const struct report_defaults *defaults, struct json *j);

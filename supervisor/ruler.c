@@ -126,6 +126,11 @@ static uint64_t host_dropped(void *data, struct court_vassal *cv)
 	return cv->world ? ((struct subject *)cv->world)->dropped : 0;
 }
 
+static int host_rehearse(void *data, struct court_vassal *cv, const char *path, const uint8_t id[COURT_ID_SIZE], uint32_t uid, uint64_t waiter)
+{
+	return court_rehearse(((struct ruler *)data)->court, cv, path, id, uid, waiter);
+}
+
 static int make_commands(struct ruler *r)
 {
 	if (r->start->control < 0)
@@ -133,7 +138,7 @@ static int make_commands(struct ruler *r)
 	struct commands_config config = {
 		.loop = r->loop, .listen_fd = r->start->control, .court = r->court, .options = r->options,
 		.host = { .data = r, .tail = host_tail, .identity = host_identity, .rescan = ruler_rescan, .reopen = host_reopen,
-			  .dropped_lines = host_dropped, .check = ruler_check },
+			  .dropped_lines = host_dropped, .check = ruler_check, .rehearse = host_rehearse },
 		.owner = r->start->owner, .run_as = getuid(), .keeper = r->start->keeper, .ruler = getpid(),
 	};
 	int error = commands_new(&config, &r->commands);

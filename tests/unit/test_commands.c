@@ -111,7 +111,7 @@ static void test_list_and_others(void **state)
 	fake_vassal(f, "a.ini", NULL);
 	expect_in(answer_to(f, "list"), "\"text\":\"2 vassals: 1 spawning, 1 ready\",\"vassals\":[{\"name\":\"b.ini\",\"state\":\"ready\"},"
 					"{\"name\":\"a.ini\",\"state\":\"spawning\"}]}");
-	expect_in(answer_to(f, "version"), "\"version\":\"" REGENT_VERSION "\",\"keeper\":11,\"ruler\":12,\"uid\":65534}");
+	expect_in(answer_to(f, "version"), "\"version\":\"" REGENT_VERSION "\",\"keeper\":11,\"ruler\":12,\"uid\":65534,");
 	expect_in(answer_to(f, "help"), "{\"verb\":\"wait\",\"arguments\":\"NAME --for=ready|gone\"");
 	expect_status(answer_to(f, "rescan"), 0);
 	assert_int_equal(f->rescans, 1);
