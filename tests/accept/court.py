@@ -245,15 +245,16 @@ class Court:
         end = time.monotonic() + seconds
         self.wait_for(lambda: time.monotonic() >= end, seconds + 5)
 
-    def regentctl(self, *words, timeout=30, user=None):
-        return self.run_there([str(self.setup.regentctl), "--control-socket", str(self.socket), *words], timeout=timeout, user=user)
+    def regentctl(self, *words, timeout=30, user=None, cwd=None):
+        return self.run_there([str(self.setup.regentctl), "--control-socket", str(self.socket), *map(str, words)], timeout=timeout,
+                              user=user, cwd=cwd)
 
     def regentctl_as(self, account, *words):
         """regentctl, run by that account: a copy of it, since the build may lie where only we may go."""
         copy = self.base / "regentctl"
         if not copy.exists():
             shutil.copy(self.setup.regentctl, copy)
-        return self.run_there([str(copy), "--control-socket", str(self.socket), *words], user=account.uid, group=account.gid,
+        return self.run_there([str(copy), "--control-socket", str(self.socket), *map(str, words)], user=account.uid, group=account.gid,
                               extra_groups=[])
 
     def run_there(self, command, env=None, **how):
