@@ -27,6 +27,7 @@ struct commands_host {
 	 * through commands_answer() (VASSAL_DONE: it passed; FAILED_OLD_SERVES: it did not; FAILED_DOWN: nothing was tried), maybe before
 	 * this returns. The same id is the same rehearsal. 0; -EBUSY: another one is under way; other negative errno. NULL: cannot */
 	int (*rehearse)(void *data, struct court_vassal *cv, const char *path, const uint8_t id[COURT_ID_SIZE], uint32_t uid, uint64_t waiter);
+	uint32_t (*unhealthy)(void *data, struct court_vassal *cv);	/* how often health-interval found it to hang; NULL: nobody looks */
 };
 
 struct commands_config {

@@ -134,6 +134,7 @@ static void write_surroundings(const struct session *s, struct court_vassal *cv,
 		json_put_null(j, "uid");
 	json_put_string(j, "logger", cv->spec ? cv->spec->logger : NULL);
 	json_put_unsigned(j, "dropped_lines", host->dropped_lines(host->data, cv));
+	json_put_unsigned(j, "unhealthy", host->unhealthy ? host->unhealthy(host->data, cv) : 0);
 }
 
 static void write_vassal(const struct session *s, struct court_vassal *cv, struct json *j)

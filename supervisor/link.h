@@ -48,6 +48,7 @@ enum link_kind {
 #define LINK_FDS_MAX 3
 
 #define LINK_SPAWN_BESIDE 1U		/* there is one already: on the other side of its sockets */
+#define LINK_SPAWN_REHEARSAL 2U		/* beside, of another config: text has one line more, the last: "config=/absolute/path.ini\n". Never switched to */
 #define LINK_SPAWN_MERCY(s) ((uint32_t)(s) << 8)	/* --worker-reload-mercy s for it; 0: as its ini says */
 #define LINK_SEND_PAUSED 0x100U
 

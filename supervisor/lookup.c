@@ -94,6 +94,8 @@ static void see(struct ruler *r, const char *name, unsigned monitor, int fd, con
 	if (spec && is_plain(r, spec))
 		spec = spec_free(spec);
 	court_seen(r->court, name, (uint16_t)monitor, &print, spec, r->listing && r->start->first);
+	if (s)
+		subject_seen(s);
 }
 
 /* ---- when only others may look */

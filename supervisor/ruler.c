@@ -131,6 +131,12 @@ static int host_rehearse(void *data, struct court_vassal *cv, const char *path, 
 	return court_rehearse(((struct ruler *)data)->court, cv, path, id, uid, waiter);
 }
 
+static uint32_t host_unhealthy(void *data, struct court_vassal *cv)
+{
+	(void)data;
+	return cv->world ? ((struct subject *)cv->world)->unhealthy : 0;
+}
+
 static int make_commands(struct ruler *r)
 {
 	if (r->start->control < 0)
@@ -138,7 +144,8 @@ static int make_commands(struct ruler *r)
 	struct commands_config config = {
 		.loop = r->loop, .listen_fd = r->start->control, .court = r->court, .options = r->options,
 		.host = { .data = r, .tail = host_tail, .identity = host_identity, .rescan = ruler_rescan, .reopen = host_reopen,
-			  .dropped_lines = host_dropped, .check = ruler_check, .rehearse = host_rehearse },
+			  .dropped_lines = host_dropped, .check = ruler_check, .rehearse = host_rehearse,
+			  .unhealthy = host_unhealthy },
 		.owner = r->start->owner, .run_as = getuid(), .keeper = r->start->keeper, .ruler = getpid(),
 	};
 	int error = commands_new(&config, &r->commands);

@@ -9,6 +9,7 @@
  *   subject.c      what hangs on one vassal: timer, its generations
  *   strand.c       one generation: wire, output, private socket
  *   lookup.c       a name that a monitor saw -> fingerprint and spec -> court
+ *   liveness.c     health-interval: whether one that serves still answers
  *   prober.c       one request to a generation */
 #ifndef REGENT_RULER_INSIDE_H
 #define REGENT_RULER_INSIDE_H
@@ -31,6 +32,7 @@ enum ruler_phase { RULER_ADOPTING, RULER_RULING, RULER_DISSOLVING };
 
 struct ruler;
 struct prober;
+struct liveness;
 struct roll;
 
 /* What the keeper hands over with a generation. */
@@ -59,7 +61,10 @@ struct subject {
 	ev_timer timer;
 	struct strand *own, *beside;	/* NULL: never any; or none */
 	bool tried;			/* the newest attempt at newer code was made beside: its words are there, if it had any */
+	bool rehearses;			/* ... and only to see whether it would work */
 	bool is_dirty;
+	struct liveness *liveness;	/* NULL: never asked for */
+	uint32_t unhealthy;		/* how often it was found to hang */
 	uint64_t dropped, dropped_told;
 	uid_t uid;			/* of its ini, where that decides; IDENTITY_NONE */
 	gid_t gid;
@@ -145,6 +150,7 @@ bool subject_attach(struct subject *s, struct strand_ends *ends);
 void subject_listen(struct subject *s);		/* after adoption: before it nothing may reach the court */
 void subject_detach(struct subject *s, uint64_t generation);	/* reads what is left, then closes */
 void subject_moved(struct subject *s);		/* its state has changed */
+void subject_seen(struct subject *s);		/* its spec is new, or known at last */
 void subject_probe(struct subject *s);		/* of the generation that is at the gate */
 void subject_probe_cancel(struct subject *s);
 uid_t subject_uid(const struct subject *s);	/* whom it runs as; IDENTITY_NONE: not known */
@@ -163,6 +169,9 @@ int ruler_check(void *data, struct court_vassal *cv, uint64_t waiter);	/* as in 
 /* --- lookup.c */
 void lookup_found(void *data, struct monitor *m, enum monitor_hint hint, const char *name, const char *path);
 bool lookup_denied(void *data, struct watch_path *p, const char *path);
+/* --- liveness.c */
+void liveness_follow(struct subject *s);	/* its state or spec has changed: begins, goes on, or stops */
+struct liveness *liveness_free(struct liveness *l);	/* NULL is fine; returns NULL */
 /* --- prober.c */
 typedef void prober_judged(void *data, int status);	/* as probe_judge() has it; the prober is gone by then */
 /* Asks over the private socket if there is one, else as the spec says. NULL: nothing to ask, or no memory. Where nobody listens,

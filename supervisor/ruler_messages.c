@@ -135,6 +135,16 @@ static void take_exited(struct ruler *r, struct link_message *m)
 	grown[r->n_early_exits++] = (struct early_exit){ m->generation, m->error };
 }
 
+static void take_switched(struct ruler *r, struct link_message *m)
+{
+	court_switched(r->court, m->generation, m->error);
+}
+
+static void take_drained(struct ruler *r, struct link_message *m)
+{
+	court_drained(r->court, m->generation);
+}
+
 /* Now everything that earlier rulers knew is here. */
 static void take_synced(struct ruler *r, struct link_message *m)
 {
@@ -218,7 +228,8 @@ typedef void (*message_handler)(struct ruler *r, struct link_message *m);
 static const message_handler handlers[LINK_KINDS] = {
 	[LINK_RECORD] = take_record, [LINK_HELD] = take_held, [LINK_SYNCED] = take_synced, [LINK_STARTED] = take_started,
 	[LINK_FAILED] = take_failed, [LINK_EXITED] = take_exited, [LINK_SIGNAL] = take_signal, [LINK_PING] = take_ping,
-	[LINK_ERRAND_DONE] = take_errand, [LINK_REOPENED] = take_reopened,
+	[LINK_ERRAND_DONE] = take_errand, [LINK_REOPENED] = take_reopened, [LINK_SWITCHED] = take_switched,
+	[LINK_DRAINED] = take_drained,
 };
 
 /* It lost its descriptors on the way to us (we are out of them): it cannot be ruled, so it must go. */
@@ -244,8 +255,7 @@ static void on_link_read(struct ev_loop *loop, ev_io *w, int revents)
 		if (got == 0)
 			return;
 		if (got == 1) {
-			if (handlers[m.kind])
-				handlers[m.kind](r, &m);
+			handlers[m.kind](r, &m);
 			link_close_fds(&m);
 		} else if (got == -EBADMSG) {
 			take_crippled(r, &m, fault);

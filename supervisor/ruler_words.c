@@ -24,52 +24,73 @@ static void say_death(const struct court_vassal *cv)
 	say_last_words(cv);
 }
 
-/* ---- handover */
+/* ---- handover and rehearsal */
 
-/* While newer code is tried beside, or given up. */
+/* While other code is tried beside. */
 static bool is_trying(enum vassal_state state)
 {
 	return state == VASSAL_RENEW_SPAWNING || state == VASSAL_RENEW_STARTING || state == VASSAL_RENEW_SETTLING ||
 	       state == VASSAL_SWITCHING;
 }
 
-/* One line, for an alarm. */
+static bool is_rehearsal(const struct court_vassal *cv)
+{
+	return cv->world && ((const struct subject *)cv->world)->rehearses;
+}
+
+/* One line, for an alarm: the old code serves on. */
 static void say_failed(const struct court_vassal *cv)
 {
 	char text[256];
 	failure_text(text, sizeof text, &cv->v.failure);
-	log_error("[%s] handover failed: the new code %s; the old code serves on, pid %d; stale", cv->name, text, (int)cv->v.pid);
+	log_error("[%s] handover failed: %s; the old code serves on, pid %d; stale", cv->name, text, (int)cv->v.pid);
 	say_last_words(cv);
+}
+
+static void say_rehearsed(const struct court_vassal *cv)
+{
+	char text[256];
+	failure_text(text, sizeof text, &cv->v.trial_failure);
+	if (cv->v.trial_failure.why == VASSAL_WHY_NONE)
+		log_notice("[%s] rehearsal passed", cv->name);
+	else
+		log_notice("[%s] rehearsal failed: %s", cv->name, text);
+}
+
+static void say_outcome(const struct court_vassal *cv)
+{
+	(is_rehearsal(cv) ? say_rehearsed : say_failed)(cv);
 }
 
 static void say_handover(const struct court_vassal *cv)
 {
 	const struct vassal *v = &cv->v;
 	if (v->state == VASSAL_RENEW_SPAWNING)
-		log_notice("[%s] handover begins: new code starts beside pid %d", cv->name, (int)v->pid);
+		log_notice("[%s] %s starts beside pid %d", cv->name,
+			   is_rehearsal(cv) ? "rehearsal begins: other code" : "handover begins: new code", (int)v->pid);
 	else if (v->state == VASSAL_RENEW_STARTING)
-		log_notice("[%s] new code has been spawned, pid %d", cv->name, (int)v->beside.pid);
+		log_notice("[%s] %s code has been spawned, pid %d", cv->name, is_rehearsal(cv) ? "other" : "new", (int)v->beside.pid);
 	else if (v->state == VASSAL_SWITCHING)
 		log_notice("[%s] new code is ready and takes over, pid %d", cv->name, (int)v->beside.pid);
 	else if (v->state == VASSAL_RETIRING)
 		log_notice("[%s] new code serves, pid %d; the old one finishes its requests and ends, pid %d", cv->name, (int)v->pid,
 			   (int)v->beside.pid);
 	else
-		say_failed(cv);
+		say_outcome(cv);
 }
 
-/* Back where its own generation serves. true: that was all there is to say. */
+/* Its own generation alone is left, and serves. true: what there is to say was said. */
 static bool say_back(const struct court_vassal *cv, enum vassal_state from)
 {
 	const struct vassal *v = &cv->v;
-	if (is_trying(from) && v->stale)
-		say_failed(cv);
-	else if (from == VASSAL_ABANDONING)
+	if (is_trying(from))	/* it never ran, or ended by itself */
+		say_outcome(cv);
+	else if (from == VASSAL_ABANDONING && !is_rehearsal(cv))
 		log_notice("[%s] serves on with its old code, pid %d", cv->name, (int)v->pid);
 	else if (from == VASSAL_RETIRING && v->state == VASSAL_READY)
 		log_notice("[%s] has handed over: ready to accept requests, pid %d", cv->name, (int)v->pid);
 	else
-		return false;
+		return from == VASSAL_ABANDONING;
 	return true;
 }
 
@@ -135,9 +156,11 @@ void ruler_say(struct court_vassal *cv, enum vassal_state from, enum vassal_even
 		if (event == VASSAL_EXITED || event == VASSAL_SPAWN_FAILED)
 			say_death(cv);
 		break;
+	case VASSAL_RELOAD_QUEUED:	/* newer code was asked for meanwhile */
+		say_back(cv, from);
+		break;
 	case VASSAL_SPAWNING:
 	case VASSAL_SETTLING:
-	case VASSAL_RELOAD_QUEUED:
 	case VASSAL_RENEW_SETTLING:
 	case VASSAL_STATES:
 		break;

@@ -1,6 +1,8 @@
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -41,21 +43,49 @@ static uint32_t mercy_of(const struct ruler *r, const struct court_vassal *cv)
 	return LINK_SPAWN_MERCY(s < RETIRE_MERCY_MAX ? s : RETIRE_MERCY_MAX);
 }
 
-/* Composed only when its turn comes, so that its record is never older than one sent before. */
-static void send_spawn(struct ruler *r, struct court_vassal *cv, const struct spawn_wish *wish)
+/* What the keeper is to hold, and for a rehearsal what to start there; malloc()ed. NULL: nothing. */
+static char *text_of(const struct court_vassal *cv, uint32_t spawn)
+{
+	char *text = NULL;
+	const char *sockets = cv->sockets ? cv->sockets : "";
+	if (!(spawn & VASSAL_SPAWN_HELD))
+		return NULL;
+	if (!(spawn & VASSAL_SPAWN_TRIAL))
+		text = strdup(sockets);
+	else if (asprintf(&text, "%sconfig=%s\n", sockets, cv->trial_config ? cv->trial_config : "") < 0)
+		text = NULL;
+	if (!text)
+		out_of_memory();
+	return text;
+}
+
+static uint32_t flags_of(const struct ruler *r, const struct court_vassal *cv, uint32_t spawn)
+{
+	uint32_t flags = spawn & VASSAL_SPAWN_HELD ? mercy_of(r, cv) : 0;
+	if (spawn & VASSAL_SPAWN_BESIDE)
+		flags |= LINK_SPAWN_BESIDE;
+	if (spawn & VASSAL_SPAWN_TRIAL)
+		flags |= LINK_SPAWN_REHEARSAL;
+	return flags;
+}
+
+/* Composed only when its turn comes, so that its record is never older than one sent before. 0 or -ENAMETOOLONG. */
+static int send_spawn(struct ruler *r, struct court_vassal *cv, const struct spawn_wish *wish)
 {
 	void *record;
 	size_t size;
 	const struct subject *s = subject_of(r, cv);
-	bool held = wish->arg & VASSAL_SPAWN_HELD;
-	uint32_t arg = (wish->arg & VASSAL_SPAWN_BESIDE ? LINK_SPAWN_BESIDE : 0) | (held ? mercy_of(r, cv) : 0);
+	CLEANUP_FREE char *text = text_of(cv, wish->arg);
+	if (text && strlen(text) >= LINK_TEXT_MAX)
+		return -ENAMETOOLONG;
 	if (!s || court_record_write(cv, &record, &size) < 0)
 		out_of_memory();
 	r->in_flight++;
-	ruler_post(r, &(struct link_message){ .kind = LINK_SPAWN, .generation = wish->generation, .arg = arg, .monitor = cv->monitor,
-					      .name = cv->name, .text = held ? cv->sockets : NULL, .uid = s->uid, .gid = s->gid,
+	ruler_post(r, &(struct link_message){ .kind = LINK_SPAWN, .generation = wish->generation, .arg = flags_of(r, cv, wish->arg),
+					      .monitor = cv->monitor, .name = cv->name, .text = text, .uid = s->uid, .gid = s->gid,
 					      .record = record, .record_size = (uint16_t)size });
 	free(record);
+	return 0;
 }
 
 /* It may have been stopped before its turn came. */
@@ -76,10 +106,9 @@ static void pump_spawns(struct ruler *r)
 			r->spawns_end = &r->spawns;
 		if (!cv)
 			continue;
-		if (is_wanted(&cv->v, wish->generation))
-			send_spawn(r, cv, wish);
-		else	/* it never ran */
-			court_spawn_failed(r->court, wish->generation, LAUNCH_POLICY, ECANCELED);
+		int error = is_wanted(&cv->v, wish->generation) ? send_spawn(r, cv, wish) : -ECANCELED;
+		if (error < 0)	/* it never ran */
+			court_spawn_failed(r->court, wish->generation, LAUNCH_POLICY, -error);
 	}
 }
 
@@ -148,10 +177,12 @@ static void world_order(void *data, const struct court_order *order)
 	}
 	ruler_clean(s);
 	if (order->kind == COURT_SPAWN) {
+		s->rehearses = order->arg & VASSAL_SPAWN_TRIAL;
 		wish_spawn(r, order);
 		return;
 	}
-	ruler_post(r, &(struct link_message){ .kind = kind_of[order->kind], .generation = order->generation, .arg = order->arg,
+	uint32_t arg = order->kind == COURT_SWITCH ? court_drain_ms(r->court, order->vassal) : order->arg;
+	ruler_post(r, &(struct link_message){ .kind = kind_of[order->kind], .generation = order->generation, .arg = arg,
 					      .name = order->vassal->name, .record = order->record,
 					      .record_size = (uint16_t)order->record_size });
 }

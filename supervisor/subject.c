@@ -39,6 +39,7 @@ void subject_free(struct subject *s)
 	ruler_clean(s);
 	ruler_errand_forget(s->ruler, s);
 	ev_timer_stop(s->ruler->loop, &s->timer);
+	liveness_free(s->liveness);
 	strand_free(s->own);
 	strand_free(s->beside);
 	s->cv->world = NULL;
@@ -105,6 +106,7 @@ bool subject_attach(struct subject *s, struct strand_ends *ends)
 		return false;
 	if (is_beside) {
 		s->tried = is_tried(&s->cv->v);
+		s->rehearses |= s->tried && s->cv->v.trial > 1;	/* a new ruler has it from the record only */
 		s->beside->has_served = !s->tried;
 	}
 	strand_attach(*st, ends);
@@ -141,6 +143,7 @@ void subject_moved(struct subject *s)
 {
 	enum vassal_state state = s->cv->v.state;
 	align(s);
+	liveness_follow(s);
 	if (s->beside && s->beside->has_served && s->beside->generation == 0)
 		bequeath(s);
 	if (state != VASSAL_SPAWNING && state != VASSAL_RELOADING && state != VASSAL_RENEW_SPAWNING)
@@ -154,12 +157,27 @@ void subject_moved(struct subject *s)
 
 /* ---- the gate's request */
 
-void subject_probe(struct subject *s)
+static struct strand *at_the_gate(struct subject *s)
 {
 	align(s);
 	struct strand *st = s->cv->v.state == VASSAL_RENEW_SETTLING ? s->beside : s->own;
-	if (st && st->generation != 0)
+	return st && st->generation != 0 ? st : NULL;
+}
+
+void subject_probe(struct subject *s)
+{
+	struct strand *st = at_the_gate(s);
+	if (st)
 		strand_probe(st);
+}
+
+/* A new ruler is asked to probe before it knows what to ask. */
+void subject_seen(struct subject *s)
+{
+	struct strand *st = s->cv->v.probing ? at_the_gate(s) : NULL;
+	if (st && !st->prober)
+		strand_probe(st);
+	liveness_follow(s);
 }
 
 void subject_probe_cancel(struct subject *s)

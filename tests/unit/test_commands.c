@@ -88,7 +88,7 @@ static void test_status(void **state)
 	expect_in(text, "{\"result\":\"done\",\"status\":0,\"text\":\"a.ini: ready\",\"vassals\":[{\"name\":\"a.ini\",\"state\":\"ready\","
 			"\"wanted\":\"run\",\"generation\":1,\"pid\":1001,\"cycle\":1,\"loyal\":false,\"restarts\":0,\"reloads\":0,\"since\":");
 	expect_in(text, "\"last_end\":null,\"reason\":null,\"stage\":\"none\",\"backoff_left_ms\":0,\"frozen_left_ms\":0,\"waiting_for\":null,"
-			"\"monitor\":\"/etc/uwsgi/vassals\",\"uid\":33,\"logger\":null,\"dropped_lines\":7,\"held\":false,\"stale\":false,\"beside\":null,\"last_failure\":null}]}\n");
+			"\"monitor\":\"/etc/uwsgi/vassals\",\"uid\":33,\"logger\":null,\"dropped_lines\":7,\"unhealthy\":0,\"held\":false,\"stale\":false,\"beside\":null,\"last_failure\":null}]}\n");
 	expect_status(answer_to(f, "status --check"), 0);
 
 	fake_exits(f, cv, 1);			/* the first death: again at once */

@@ -33,7 +33,7 @@ static uint64_t no_time(void *data) { (void)data; return 1; }
 static int setup(void **state)
 {
 	struct scene *sc = calloc(1, sizeof *sc);
-	struct court_config config = { .first_generation = 1 };
+	struct court_config config = { .first_generation = 1, .rules = { .probe_limit = 30 * NSEC_PER_MSEC } };
 	struct court_world world = { .now = no_time };
 	sc->ruler.loop = ev_loop_new(EVFLAG_NOENV);
 	sc->ruler.phase = RULER_RULING;
@@ -159,11 +159,24 @@ static void expect_record(const char *expected)
 	assert_string_equal(strstr(text, "a.ini"), expected);
 }
 
+/* Of all records since the last call. What syslog could not take at once comes, too. */
+static size_t count_records(const char *words)
+{
+	char text[4096];
+	size_t n = 0;
+	ssize_t got;
+	do {
+		logger_flush();
+		got = recv(syslog_fd, text, sizeof text - 1, MSG_DONTWAIT);
+		text[got > 0 ? got : 0] = '\0';
+		n += strstr(text, words) != NULL;
+	} while (got >= 0);
+	return n;
+}
+
 static void drain_records(void)
 {
-	char c;
-	while (recv(syslog_fd, &c, 1, MSG_DONTWAIT) >= 0)
-		;
+	count_records("");
 }
 
 static void test_lines_carry_their_pid(void **state)
@@ -368,6 +381,126 @@ static void test_probe_over_private_socket(void **state)
 	sc->cv->spec = NULL;
 }
 
+/* ---- liveness */
+
+static void answer_once(int listener, const char *answer)
+{
+	char request[PROBE_REQUEST_MAX];
+	int client = accept(listener, NULL, NULL);
+	assert_true(read(client, request, sizeof request) > 0);
+	assert_int_equal(write(client, answer, strlen(answer)), strlen(answer));
+	close(client);
+}
+
+static void await_request(struct scene *sc, int listener)
+{
+	struct pollfd p = { .fd = listener, .events = POLLIN };
+	while (poll(&p, 1, 0) == 0)
+		ev_run(sc->ruler.loop, EVRUN_ONCE);
+	turn(sc);	/* it has been sent */
+}
+
+/* What is asked gets this answer (NULL: none, an end), which is judged: the next question has come. */
+static void one_check(struct scene *sc, int listener, const char *answer)
+{
+	if (answer)
+		answer_once(listener, answer);
+	else
+		close(accept(listener, NULL, NULL));
+	await_request(sc, listener);
+}
+
+static struct spec *watched_spec(uint32_t interval_ms)
+{
+	struct spec *spec = calloc(1, sizeof *spec);
+	spec->probe = SPEC_PROBE_NONE;
+	spec->health = strdup("/alive");
+	spec->health_interval_ms = interval_ms;
+	return spec;
+}
+
+#define GOOD "HTTP/1.1 200 OK\r\n\r\n"
+#define BAD "HTTP/1.1 500 Oh\r\n\r\n"
+
+static void test_liveness(void **state)
+{
+	struct scene *sc = *state;
+	struct strand_ends ends = { 1, 11, -1, -1, -1 };
+	int wire[2], output[2], listener = private_socket(&ends.reach);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, wire), 0);
+	assert_int_equal(pipe2(output, O_NONBLOCK | O_CLOEXEC), 0);
+	ends.wire = wire[0];
+	ends.output = output[0];
+	sc->cv->spec = watched_spec(5);
+	moved(sc, VASSAL_SETTLING, 1, 0, VASSAL_BESIDE_NONE);
+	assert_true(subject_attach(sc->s, &ends));
+	subject_moved(sc->s);
+	assert_null(sc->s->liveness);
+	drain_records();
+	moved(sc, VASSAL_READY, 1, 0, VASSAL_BESIDE_NONE);
+	subject_moved(sc->s);
+	await_request(sc, listener);
+	one_check(sc, listener, GOOD);
+	one_check(sc, listener, BAD);
+	one_check(sc, listener, BAD);
+	one_check(sc, listener, GOOD);	/* two are not three */
+	one_check(sc, listener, BAD);
+	one_check(sc, listener, NULL);
+	assert_int_equal(sc->s->unhealthy, 0);
+	assert_int_equal(count_records("hangs"), 0);
+	one_check(sc, listener, BAD);
+	assert_int_equal(sc->s->unhealthy, 1);
+	assert_int_equal(count_records("hangs: its answer to /alive was 500"), 1);
+	one_check(sc, listener, BAD);	/* said once */
+	one_check(sc, listener, BAD);
+	one_check(sc, listener, BAD);
+	assert_int_equal(sc->s->unhealthy, 1);
+	assert_int_equal(count_records("hangs"), 0);
+	one_check(sc, listener, GOOD);
+	assert_int_equal(count_records("answers again"), 1);
+	/* Not while it is anything but ready: what is under way is let go. */
+	moved(sc, VASSAL_RELOADING, 1, 0, VASSAL_BESIDE_NONE);
+	subject_moved(sc->s);
+	char request[PROBE_REQUEST_MAX];
+	int client = accept(listener, NULL, NULL);
+	assert_true(recv(client, request, sizeof request, MSG_DONTWAIT) > 0);
+	assert_int_equal(recv(client, request, sizeof request, MSG_DONTWAIT), 0);
+	close(client);
+	close(wire[1]);
+	close(output[1]);
+	close(listener);
+}
+
+/* Connected, and no answer within health-timeout. */
+static void test_liveness_without_an_answer(void **state)
+{
+	struct scene *sc = *state;
+	struct strand_ends ends = { 1, 11, -1, -1, -1 };
+	int listener = private_socket(&ends.reach);
+	sc->s->own = strand_new(sc->s);
+	sc->s->own->reach = ends.reach;
+	sc->cv->spec = watched_spec(5);
+	moved(sc, VASSAL_READY, 0, 0, VASSAL_BESIDE_NONE);
+	drain_records();
+	subject_seen(sc->s);	/* a new ruler: nothing has moved */
+	while (sc->s->unhealthy == 0)
+		ev_run(sc->ruler.loop, EVRUN_ONCE);
+	assert_int_equal(count_records("hangs: no answer to /alive within 0.03 s, 3 times in a row"), 1);
+	close(ends.reach);
+	close(listener);
+}
+
+/* No timer where nobody asked for one. */
+static void test_no_liveness(void **state)
+{
+	struct scene *sc = *state;
+	sc->cv->spec = watched_spec(UINT32_MAX);
+	moved(sc, VASSAL_READY, 1, 0, VASSAL_BESIDE_NONE);
+	subject_moved(sc->s);
+	subject_seen(sc->s);
+	assert_null(sc->s->liveness);
+}
+
 /* A syslog of our own: only there a line's pid is told. */
 static int setup_syslog(void **state)
 {
@@ -399,6 +532,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_adopted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_adopted_while_tried, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_probe_over_private_socket, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_liveness, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_liveness_without_an_answer, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_no_liveness, setup, teardown),
 	};
 	return cmocka_run_group_tests(tests, setup_syslog, NULL);
 }
