@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +35,8 @@ static inline int connect_to(const char *address)
 	struct sockets_name name;
 	assert_int_equal(sockets_resolve(address, &name), 0);
 	CLEANUP_FD int fd = socket(name.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct timeval patience = { .tv_sec = 10 };	/* a deaf listener lets one wait for minutes */
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)), 0);
 	return connect(fd, &name.any, name.length) < 0 ? -errno : take_fd(&fd);
 }
 

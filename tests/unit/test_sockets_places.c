@@ -234,8 +234,10 @@ static void test_modes(void **state)
 	expect_mode("one.sock", 0750);
 	umask(0777);
 	forget();
+	wish_for("", in("two.sock"));
 	assert_int_equal(prepare(1), 0);
-	expect_mode(".one.sock.regent", 0700);
+	expect_mode(".two.sock.regent", 0700);
+	expect_mode("two.sock", 0);
 	umask(022);
 }
 
