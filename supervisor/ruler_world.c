@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "supervisor/doubling.h"
 #include "supervisor/logger.h"
 #include "supervisor/ruler_inside.h"
 #include "vassals/launch.h"
@@ -203,6 +204,18 @@ static void world_arm(void *data, struct court_vassal *cv, uint64_t deadline)
 	ev_timer_start(r->loop, &s->timer);
 }
 
+/* The kernel would have to kill somebody, and that may be the one that serves. */
+static bool world_may_double(void *data, struct court_vassal *cv)
+{
+	uint64_t need = doubling_need("/proc", cv->v.pid), room = doubling_room("/proc");
+	(void)data;
+	if (need <= room)
+		return true;
+	log_warning("[%s] no room for a second generation beside it (%llu MiB, %llu are left): reloads in place", cv->name,
+		    (unsigned long long)need / 1024, (unsigned long long)room / 1024);
+	return false;
+}
+
 static void world_probe(void *data, struct court_vassal *cv)
 {
 	struct subject *s = subject_of(data, cv);
@@ -248,7 +261,8 @@ static void world_transition(void *data, struct court_vassal *cv, enum vassal_st
 void ruler_world(struct ruler *r, struct court_world *world)
 {
 	*world = (struct court_world){
-		.data = r, .now = world_now, .order = world_order, .arm = world_arm, .probe = world_probe,
-		.probe_cancel = world_probe_cancel, .answer = world_answer, .transition = world_transition, .gone = world_gone,
+		.data = r, .now = world_now, .order = world_order, .arm = world_arm, .may_double = world_may_double,
+		.probe = world_probe, .probe_cancel = world_probe_cancel, .answer = world_answer, .transition = world_transition,
+		.gone = world_gone,
 	};
 }

@@ -163,8 +163,10 @@ static int fake_new(struct fake **ret)
 			   .backoff = { .step_ns = NSEC_PER_SEC, .max_ns = 180 * NSEC_PER_SEC } },
 		.first_generation = 1, .stamp = fake_stamp,
 	};
-	struct court_world world = { f, fake_now, fake_order, fake_arm, fake_probe, fake_probe, fake_answer, fake_transition,
-				     fake_gone };
+	struct court_world world = {
+		.data = f, .now = fake_now, .order = fake_order, .arm = fake_arm, .probe = fake_probe, .probe_cancel = fake_probe,
+		.answer = fake_answer, .transition = fake_transition, .gone = fake_gone,
+	};
 	int r = court_new(&config, &world, &f->court);
 	if (r == 0)
 		r = fake_listen(f);
