@@ -23,7 +23,8 @@ install: all
 	install -m 644 units/regent.tmpfiles $(DESTDIR)$(TMPFILESDIR)/regent.conf
 	install -m 644 $(BUILD)/regent.8 $(DESTDIR)$(MANDIR)/man8/regent.8
 	for page in $(PAGES); do install -m 644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/ || exit 1; done
-	install -m 644 README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md LICENSE contrib/regent-www-data.conf $(DESTDIR)$(DOCDIR)
+	install -m 644 README.md ARCHITECTURE.md CHANGELOG.md SECURITY.md LICENSE contrib/regent-www-data.conf \
+		contrib/logrotate.regent $(DESTDIR)$(DOCDIR)
 
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/regent $(DESTDIR)$(BINDIR)/regentctl $(UNITS:%=$(DESTDIR)$(UNITDIR)/%) \

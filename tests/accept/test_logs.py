@@ -1,6 +1,7 @@
 """Where the words go: stderr, a file, syslog; what a flood cannot do; how an end is explained."""
 import json
 import os
+import pathlib
 import re
 import statistics
 import time
@@ -118,6 +119,35 @@ def test_logto_and_reopen(new_court):
     assert "keeper: the ruler" in path.read_text()
     assert old.stat().st_size == size
     assert court.log == ""
+
+
+@pytest.mark.regent_only("regentctl reopen: the log file anew")
+def test_logrotate(new_court):
+    """contrib/logrotate.regent under a real logrotate: the old file is moved away, later words go to a new one; without a regent no error."""
+    court = new_court(start=False)
+    place = court.base / "rotated"
+    place.mkdir(mode=0o755)
+    path = place / "regent.log"
+    court.command += ["--logto", str(path)]
+    court.start()
+    court.fake("a.ini", "print=before")
+    court.wait_for(lambda: "[a.ini] before" in path.read_text())
+    snippet = (pathlib.Path(__file__).parents[2] / "contrib" / "logrotate.regent").read_text()
+    config = place / "conf"
+    config.write_text(snippet.replace("/var/log/regent.log", str(path)))
+    words = {"REGENT_SOCKET": str(court.socket), "PATH": f"{court.setup.regentctl.parent}:{os.environ['PATH']}"}
+    rotate = ["logrotate", "--force", "--state", str(place / "state"), str(config)]
+    done = court.run_there(rotate, words)
+    assert (done.returncode, done.stderr) == (0, "")
+    old = place / "regent.log.1"
+    assert "[a.ini] before" in old.read_text()
+    court.wait_for(path.exists)
+    court.fake("b.ini", "print=after")
+    court.wait_for(lambda: "[b.ini] after" in path.read_text())
+    assert "[b.ini] after" not in old.read_text()
+    court.stop()
+    done = court.run_there(rotate, words)
+    assert done.returncode == 0 and "[b.ini] after" in old.read_text()
 
 
 # ---- syslog
