@@ -2,7 +2,7 @@
  * reach one only after it was judged. Here: what to hold, as text; and the work on sockets and paths, done by a short-lived child that has
  * the vassal's ids already (supervisor/keeper_sockets.c). It starts no process, knows no generation and never logs.
  *
- * unix: P is bound, renamed to D/A; bound again, renamed to D/B; D is ".NAME.regent", a 0700 directory beside P. Both keep P as their
+ * unix: P is bound, renamed to D/A; bound again, linked as D/B; D is ".NAME.regent", a 0700 directory beside P. Both keep P as their
  * name, so that uWSGI finds them. P itself is a hard link to one of them; a switch is link(D/x, D/tmp), rename(D/tmp, P): atomic.
  * D/A.is and D/B.is say which sockets these are ("socket:[4711]"), so that nobody removes what a later one bound.
  * TCP: two listeners with SO_REUSEPORT; a switch is SO_ATTACH_REUSEPORT_CBPF with one instruction. */
@@ -53,6 +53,8 @@ struct sockets_fault { int error; unsigned index; char step[64]; };
  * sockets_switch() to that side makes a P anew that was deleted. A link in D that is lost cannot be made again while its socket lives: it is
  * passed over here and is -ENOENT in a switch. On failure what was bound here is undone. A P where somebody accepts is
  * -EADDRINUSE, one that is no socket -EEXIST; a stale one, or what an earlier regent left in D, is replaced. -EPERM: D is not ours. */
+#define SOCKETS_APART 2U	/* with side: what is bound now is led to nobody until sockets_switch(): there is no P yet, and who knocks at a
+				 * port is not heard and knocks again. For a generation beside, which nobody has judged yet */
 int sockets_prepare(const struct sockets_wish *wish, struct sockets_pair pairs[SOCKETS_MAX], unsigned side, struct sockets_fault *fault);
 /* Leads new clients of every address to `side`, of all or of none. Again is fine; a deleted P is there again afterwards. */
 int sockets_switch(const struct sockets_wish *wish, const struct sockets_pair pairs[SOCKETS_MAX], unsigned side, struct sockets_fault *fault);
@@ -60,7 +62,7 @@ int sockets_switch(const struct sockets_wish *wish, const struct sockets_pair pa
  * and P only if it is the inode of a link in D. The caller closes the descriptors. 0, also where nothing was done; negative errno. */
 int sockets_remove(const char *address, const struct sockets_pair *pair);
 
-/* Whether a client waits in one of the n listeners (-1 is passed over; a listener that somebody shut down has none). For the drain; any process may ask. */
+/* Whether a client waits in one of the n listeners (-1 is passed over; one that somebody shut down has none). For the drain; any process may ask. */
 bool sockets_any_waiting(const int *fds, unsigned n);
 
 /* --- the private socket, through which only the gate asks: bound at path (a directory of the caller's), mode 0666, and the path removed at once.

@@ -53,14 +53,14 @@ static int bind_side(const struct sockets_wish *wish, const struct sockets_place
 	return r;
 }
 
-/* The side that clients reach comes last: P is its name from then on and is never missing again. */
+/* The side that clients reach comes last: P is its name from then on and is never missing again. Apart, P is not kept at all. */
 static int bind_both(const struct sockets_wish *wish, const struct sockets_place *place, const struct sockets_name *name, unsigned side,
-		     struct sockets_pair *pair, const char **step)
+		     bool apart, struct sockets_pair *pair, const char **step)
 {
 	CLEANUP_FD int reached = -1, other = -1;
 	int r = bind_side(wish, place, name, !side, false, &other, step);
 	if (r == 0)
-		r = bind_side(wish, place, name, side, true, &reached, step);
+		r = bind_side(wish, place, name, side, !apart, &reached, step);
 	if (r == 0)
 		r = sockets_place_dress(place, side, wish, step);
 	if (r == 0 && (listen(reached, wish->backlog) < 0 || listen(other, wish->backlog) < 0)) {
@@ -75,7 +75,7 @@ static int bind_both(const struct sockets_wish *wish, const struct sockets_place
 }
 
 static int bind_unix(const struct sockets_wish *wish, const struct sockets_place *place, const struct sockets_name *name, unsigned side,
-		     struct sockets_pair *pair, const char **step)
+		     bool apart, struct sockets_pair *pair, const char **step)
 {
 	*step = "bind";
 	int r = sockets_place_claim(place, name);
@@ -86,13 +86,14 @@ static int bind_unix(const struct sockets_wish *wish, const struct sockets_place
 	if (r == 0 && unlinkat(place->parent, place->base, 0) < 0 && errno != ENOENT)
 		r = -errno;
 	if (r == 0)
-		r = bind_both(wish, place, name, side, pair, step);
+		r = bind_both(wish, place, name, side, apart, pair, step);
 	if (r < 0)
 		sockets_place_clear(place);
 	return r;
 }
 
-static int bind_address(const struct sockets_wish *wish, unsigned i, unsigned side, struct sockets_pair *pair, struct sockets_fault *fault)
+static int bind_address(const struct sockets_wish *wish, unsigned i, unsigned side, bool apart, struct sockets_pair *pair,
+			struct sockets_fault *fault)
 {
 	struct sockets_name name;
 	CLEANUP_PLACE struct sockets_place place = SOCKETS_PLACE_NONE;
@@ -101,13 +102,13 @@ static int bind_address(const struct sockets_wish *wish, unsigned i, unsigned si
 	if (r < 0)
 		return sockets_fail(fault, i, r, step, NULL);
 	if (!sockets_is_unix(address)) {
-		r = sockets_tcp_bind(wish, &name, side, pair, &step);
+		r = sockets_tcp_bind(wish, &name, side, apart, pair, &step);
 		return r < 0 ? sockets_fail(fault, i, r, step, NULL) : 0;
 	}
 	r = sockets_place_open(address, true, &place, &step);
 	if (r < 0)
 		return sockets_fail(fault, i, r, step, address);
-	r = bind_unix(wish, &place, &name, side, pair, &step);
+	r = bind_unix(wish, &place, &name, side, apart, pair, &step);
 	if (r < 0)
 		unlinkat(place.parent, place.dir, AT_REMOVEDIR);	/* another one's links keep it */
 	return r < 0 ? sockets_fail(fault, i, r, step, strchr(step, ' ') ? address : NULL) : 0;
@@ -135,10 +136,11 @@ int sockets_prepare(const struct sockets_wish *wish, struct sockets_pair pairs[S
 	struct sockets_pair bound[SOCKETS_MAX];
 	unsigned i;
 	int r = 0;
-	side = side != 0;
+	bool apart = side & SOCKETS_APART;
+	side &= 1;
 	for (i = 0; i < wish->n && r == 0; i++) {
 		bound[i] = (struct sockets_pair){ { -1, -1 } };
-		r = pairs[i].fd[0] < 0 ? bind_address(wish, i, side, &bound[i], fault) : renew(wish, i, side, &pairs[i], fault);
+		r = pairs[i].fd[0] < 0 ? bind_address(wish, i, side, apart, &bound[i], fault) : renew(wish, i, side, &pairs[i], fault);
 	}
 	while (i-- > 0) {
 		if (bound[i].fd[0] < 0)

@@ -42,9 +42,10 @@ int sockets_place_lead(const struct sockets_place *place, const struct sockets_n
 /* Mode and owner of a side's socket as wish has them. -ENOENT: it has no link any more. */
 int sockets_place_dress(const struct sockets_place *place, unsigned side, const struct sockets_wish *wish, const char **step);
 
-/* Both sides listening at once, nobody but `side` getting a client meanwhile. */
-int sockets_tcp_bind(const struct sockets_wish *wish, const struct sockets_name *name, unsigned side, struct sockets_pair *pair, const char **step);
-int sockets_tcp_lead(int fd, unsigned side);
+/* Both sides listening at once, nobody but `side` getting a client meanwhile; apart: not even that one before sockets_tcp_lead(). */
+int sockets_tcp_bind(const struct sockets_wish *wish, const struct sockets_name *name, unsigned side, bool apart, struct sockets_pair *pair,
+		     const char **step);
+int sockets_tcp_lead(const struct sockets_pair *pair, unsigned side);
 
 /* A socket with the options that wish has for every family. Descriptor or negative errno. */
 int sockets_new(const struct sockets_wish *wish, int family);

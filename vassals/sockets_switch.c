@@ -29,7 +29,7 @@ int sockets_switch(const struct sockets_wish *wish, const struct sockets_pair pa
 	const char *step = "";
 	unsigned i = 0;
 	int r = 0;
-	side = side != 0;
+	side &= 1;
 	for (; i < wish->n && r == 0; i++)
 		if (sockets_is_unix(wish->address[i])) {
 			r = lead_unix(wish->address[i], &pairs[i], side, &moved[i], &step);
@@ -38,7 +38,7 @@ int sockets_switch(const struct sockets_wish *wish, const struct sockets_pair pa
 		}
 	for (i = 0; i < wish->n && r == 0; i++)
 		if (!sockets_is_unix(wish->address[i])) {
-			r = sockets_tcp_lead(pairs[i].fd[0], side);
+			r = sockets_tcp_lead(&pairs[i], side);
 			if (r < 0)
 				sockets_fail(fault, i, r, "switch", NULL);
 		}

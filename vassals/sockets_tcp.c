@@ -11,7 +11,7 @@
 #define IPV6_MINHOPCOUNT 73		/* linux/in6.h, which does not go together with netinet/in.h */
 #endif
 
-int sockets_tcp_lead(int fd, unsigned side)
+static int lead(int fd, unsigned side)
 {
 	struct sock_filter code = BPF_STMT(BPF_RET | BPF_K, side);
 	struct sock_fprog program = { .len = 1, .filter = &code };
@@ -50,28 +50,41 @@ static int bind_one(const struct sockets_wish *wish, const struct sockets_name *
 }
 
 /* Packets whose TTL has sunk below `hops` are dropped; they start with 64 as a rule, so 255 is deaf. */
-static int hear_above(int fd, int family, int hops)
+static int hear_above(int fd, int hops)
 {
+	int family = AF_UNSPEC;
+	socklen_t size = sizeof(family);
 	int r = set(fd, SOL_IP, IP_MINTTL, hops);
+	if (r == 0 && getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &size) < 0)
+		r = -errno;
 	return r == 0 && family == AF_INET6 ? set(fd, SOL_IPV6, IPV6_MINHOPCOUNT, hops) : r;
+}
+
+int sockets_tcp_lead(const struct sockets_pair *pair, unsigned side)
+{
+	int r = lead(pair->fd[0], side);
+	for (unsigned i = 0; i < 2 && r == 0; i++)
+		r = hear_above(pair->fd[i], 0);
+	return r;
 }
 
 /* A and B get their numbers in the group by the order of listening. What comes before B listens goes to A whatever the program says: so A
  * is deaf meanwhile, where clients are B's, and their kernels knock again. (A filter on the socket would do, too, but not every kernel
  * lets an ordinary user set one.) */
-static int listen_both(const struct sockets_wish *wish, int family, const int *fd, unsigned side)
+static int listen_both(const struct sockets_wish *wish, const struct sockets_pair *pair, unsigned side, bool apart)
 {
-	int r = side ? hear_above(fd[0], family, 255) : 0;
-	if (r == 0 && (listen(fd[0], wish->backlog) < 0 || listen(fd[1], wish->backlog) < 0))
+	int r = side || apart ? hear_above(pair->fd[0], 255) : 0;
+	if (r == 0 && apart)
+		r = hear_above(pair->fd[1], 255);
+	if (r == 0 && (listen(pair->fd[0], wish->backlog) < 0 || listen(pair->fd[1], wish->backlog) < 0))
 		r = -errno;
-	if (r == 0)
-		r = sockets_tcp_lead(fd[0], side);
-	if (r == 0 && side)
-		r = hear_above(fd[0], family, 0);
-	return r;
+	if (r < 0)
+		return r;
+	return apart ? lead(pair->fd[0], side) : sockets_tcp_lead(pair, side);
 }
 
-int sockets_tcp_bind(const struct sockets_wish *wish, const struct sockets_name *name, unsigned side, struct sockets_pair *pair, const char **step)
+int sockets_tcp_bind(const struct sockets_wish *wish, const struct sockets_name *name, unsigned side, bool apart, struct sockets_pair *pair,
+		     const char **step)
 {
 	CLEANUP_FD int alone = -1, a = -1, b = -1;
 	*step = "bind";
@@ -84,7 +97,7 @@ int sockets_tcp_bind(const struct sockets_wish *wish, const struct sockets_name 
 		r = bind_one(wish, name, true, &b);
 	if (r == 0) {
 		*step = "listen";
-		r = listen_both(wish, name->any.sa_family, (const int[]){ a, b }, side);
+		r = listen_both(wish, &(const struct sockets_pair){ { a, b } }, side, apart);
 	}
 	if (r == 0)
 		*pair = (struct sockets_pair){ { take_fd(&a), take_fd(&b) } };

@@ -152,6 +152,45 @@ static void test_nobody_slips_in_while_binding(void **state)
 	}
 }
 
+static int knock(const char *address)
+{
+	struct sockets_name name;
+	assert_int_equal(sockets_resolve(address, &name), 0);
+	int fd = socket(name.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(fd, &name.any, name.length), -1);
+	assert_int_equal(errno, EINPROGRESS);
+	assert_int_equal(poll(&(struct pollfd){ .fd = fd, .events = POLLOUT }, 1, 0), 0);	/* on loopback an answer is there by now */
+	return fd;
+}
+
+/* Addresses of a generation that nobody has judged: who knocks waits for the verdict. */
+static void test_apart(void **state)
+{
+	(void)state;
+	for (unsigned side = 0; side < 2; side++) {
+		int clients[2];
+		wish_for_all("");
+		assert_int_equal(prepare(side | SOCKETS_APART), 0);
+		assert_int_equal(reached(0), -ENOENT);
+		for (unsigned i = 0; i < 2; i++)
+			clients[i] = knock(wish.address[1 + i]);
+		assert_int_equal(prepare(side | SOCKETS_APART), 0);
+		assert_int_equal(reached(3), -ENOENT);
+		assert_int_equal(lead(side), 0);
+		for (unsigned i = 0; i < 2; i++) {
+			assert_int_equal(poll(&(struct pollfd){ .fd = clients[i], .events = POLLOUT }, 1, 10000), 1);
+			assert_int_equal(waiting(&pairs[1 + i]), 1U << side);
+			close(clients[i]);
+		}
+		expect_reached((int)side);
+		assert_int_equal(lead(!side), 0);
+		expect_reached(!side);
+		for (unsigned i = 0; i < wish.n; i++)
+			assert_int_equal(sockets_remove(wish.address[i], &pairs[i]), 0);
+		forget();
+	}
+}
+
 static void test_deleted_path_is_made_anew(void **state)
 {
 	(void)state;
@@ -287,7 +326,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(test_both_sides_in_turn), TEST(test_queued_clients_stay), TEST(test_switch_under_clients),
-		TEST(test_nobody_slips_in_while_binding), TEST(test_deleted_path_is_made_anew), TEST(test_lost_link), TEST(test_options),
+		TEST(test_nobody_slips_in_while_binding), TEST(test_apart), TEST(test_deleted_path_is_made_anew), TEST(test_lost_link), TEST(test_options),
 		TEST(test_without_privileges), TEST(test_waiting),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
