@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "supervisor/report.h"
 #include "vassals/identity.h"
 #include "vassals/spec.h"
 #include "vassals/util.h"
@@ -57,6 +58,21 @@ static void say_warnings(struct check *c, const char *path, const struct spec *s
 	c->faults++;
 }
 
+/* What its own ini asks for and cannot have is a fault; what the command line asks for, for all of them, is only said. */
+static void check_deploys(struct check *c, const char *path, const struct spec *spec)
+{
+	struct report_defaults defaults;
+	struct report_verdict verdict;
+	char text[1024];
+	options_defaults(c->o, &defaults);
+	report_judge(spec, &defaults, &verdict);
+	if (!verdict.why)
+		return;
+	report_text(path, &verdict, text, sizeof text);
+	fprintf(c->out, "%s\n", text);
+	c->faults += verdict.broken_word;
+}
+
 static void check_file(struct check *c, const char *path)
 {
 	struct stat st;
@@ -77,6 +93,7 @@ static void check_file(struct check *c, const char *path)
 		fault(c, path, strerror(-r));
 	} else {
 		say_warnings(c, path, spec);
+		check_deploys(c, path, spec);
 		check_ids(c, path, spec, &st);
 	}
 	spec_free(spec);

@@ -8,15 +8,6 @@
 #include "supervisor/report.h"
 #include "vassals/spec.h"
 
-void defaults_of(const struct options *o, struct report_defaults *ret)
-{
-	*ret = (struct report_defaults){
-		.known = true, .hold_sockets = o->hold_sockets, .handover = (enum spec_handover)o->handover, .ready_for_ms = o->ready_for,
-		.start_timeout_ms = o->start_timeout, .health_timeout_ms = o->health_timeout_ms, .drain_ms = o->drain_ms,
-		.retire_mercy_ms = o->retire_mercy_ms, .hold_limit_ms = o->hold_limit_ms,
-	};
-}
-
 /* What it is now, which may be older than what its config says. */
 static void write_now(const struct vassal *v, struct json *j)
 {
@@ -33,7 +24,7 @@ static void end_check(struct session *s, struct court_vassal *cv, const struct s
 	struct report_defaults defaults;
 	struct report_verdict verdict;
 	CLEANUP_JSON struct json j = { 0 };
-	defaults_of(s->commands->config.options, &defaults);
+	options_defaults(s->commands->config.options, &defaults);
 	report_judge(spec, &defaults, &verdict);
 	report_text(cv->name, &verdict, text, sizeof text);
 	session_open_result(&j, verdict.broken_word ? STATUS_FAILED : STATUS_DONE, "%s", text);

@@ -158,7 +158,6 @@ void verb_forget_blacklist(struct session *s, const struct args *args);
 void verb_reopen(struct session *s, const struct args *args);
 void verb_ask(struct session *s, const struct args *args);		/* commands_ask.c: reload restart start stop */
 void verb_rehearse(struct session *s, const struct args *args);
-void defaults_of(const struct options *o, struct report_defaults *ret);
 void verb_check(struct session *s, const struct args *args);		/* commands_check.c */
 void verb_wait(struct session *s, const struct args *args);		/* commands_wait.c */
 void verb_logs(struct session *s, const struct args *args);		/* commands_watch.c */

@@ -208,7 +208,7 @@ void verb_version(struct session *s, const struct args *args)
 	json_put_int(&j, "keeper", config->keeper);
 	json_put_int(&j, "ruler", config->ruler);
 	json_put_unsigned(&j, "uid", config->run_as);
-	defaults_of(config->options, &defaults);
+	options_defaults(config->options, &defaults);
 	report_write_defaults(&defaults, &j);
 	session_close_result(s, &j);
 }

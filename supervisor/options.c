@@ -136,6 +136,15 @@ static int check(struct options *o, const struct options_settings *s)
 	return r;
 }
 
+void options_defaults(const struct options *o, struct report_defaults *ret)
+{
+	*ret = (struct report_defaults){
+		.known = true, .hold_sockets = o->hold_sockets, .handover = (enum spec_handover)o->handover, .ready_for_ms = o->ready_for,
+		.start_timeout_ms = o->start_timeout, .health_timeout_ms = o->health_timeout_ms, .drain_ms = o->drain_ms,
+		.retire_mercy_ms = o->retire_mercy_ms, .hold_limit_ms = o->hold_limit_ms,
+	};
+}
+
 int options_parse(int argc, char **argv, FILE *err, struct options **ret)
 {
 	struct options_settings settings = { .err = err };

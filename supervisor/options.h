@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <sys/types.h>
 
+#include "supervisor/report.h"
+
 struct options_list { char **items; size_t n; };	/* items[n] is NULL always */
 
 struct options {
@@ -56,6 +58,9 @@ struct options {
  * With --strict an unknown key is OPTIONS_USAGE. help, version and mdoc_options print nothing here, and skip the checks. */
 int options_parse(int argc, char **argv, FILE *err, struct options **ret);
 struct options *options_free(struct options *o);	/* NULL is fine; returns NULL */
+
+/* What it says of deploys, for who judges a vassal's config. */
+void options_defaults(const struct options *o, struct report_defaults *ret);
 
 void options_help(FILE *out);			/* --help, from the table */
 void options_mdoc(FILE *out);			/* the man page's list, from the table: `regent --mdoc-options` */

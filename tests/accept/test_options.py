@@ -133,6 +133,19 @@ def test_check_of_ids(run):
 
 
 @pytest.mark.regent_only(CHECK)
+def test_check_of_deploys(run):
+    """--check: an ini that asks for a handover and cannot have it is a fault; what only the command line asks for is said, and is none."""
+    path = run.path / "vassals" / "a.ini"
+    path.write_text("[uwsgi]\nmodule = x\nsocket = @a\n")
+    assert run("--check").stdout.splitlines() == ["1 vassals looked at, 0 with faults"]
+    done = run("--check", "--handover")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 2) and "line 3: socket = @a" in done.stdout
+    path.write_text(path.read_text() + "[regent]\nhandover = yes\n")
+    done = run("--check")
+    assert done.returncode == 2 and "it cannot be what its ini asks for: line 3: socket = @a" in done.stdout
+
+
+@pytest.mark.regent_only(CHECK)
 def test_help_and_version(run):
     """--help lists the options, --version is one line; both with status 0 and whatever else is said."""
     done = run("--help", "--strict")
