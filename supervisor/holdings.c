@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "supervisor/holdings_sockets.h"
 #include "vassals/util.h"
 
 static struct record *find_record(const struct holdings *h, const char *name)
@@ -28,6 +29,7 @@ int holdings_add(struct holdings *h, uint64_t generation, const char *name, pid_
 	g->pidfd = pidfd;
 	g->wire = wire;
 	g->output = output;
+	g->reach = -1;
 	HASH_ADD(by_generation, h->by_generation, generation, sizeof g->generation, g);
 	HASH_ADD(by_pid, h->by_pid, pid, sizeof g->pid, g);
 	r->live++;
@@ -76,6 +78,7 @@ void holdings_forget(struct holdings *h, struct holding *g)
 	util_close(g->pidfd);
 	util_close(g->wire);
 	util_close(g->output);
+	util_close(g->reach);
 	free(g);
 }
 
@@ -144,4 +147,7 @@ void holdings_free(struct holdings *h)
 	struct record *r, *after;
 	HASH_ITER(hh, h->records, r, after)
 		record_free(h, r);
+	struct held *held, *following;
+	HASH_ITER(hh, h->sockets, held, following)
+		holdings_sockets_free(h, held);
 }

@@ -1,4 +1,5 @@
-/* holdings: what the keeper holds over a ruler's death: of each generation its pidfd, wire, output and end; of each vassal the record.
+/* holdings: what the keeper holds over a ruler's death: of each generation its pidfd, wire, output, private socket and end; of each vassal the
+ * record and (holdings_sockets.h) its listening sockets.
  * The bytes of a record mean nothing here. */
 #ifndef REGENT_HOLDINGS_H
 #define REGENT_HOLDINGS_H
@@ -13,7 +14,11 @@ struct holding {		/* one generation */
 	uint64_t generation;
 	pid_t pid;
 	int pidfd, wire, output;	/* -1: closed */
+	int reach;		/* its private socket, O_PATH; -1: it has none */
 	bool ended;
+	bool is_held;		/* its sockets are */
+	bool is_rehearsal;	/* clients are never led to it */
+	uint8_t side;		/* of its sockets */
 	int status;		/* wait status, once ended */
 	UT_hash_handle by_generation, by_pid;
 	char name[];
@@ -30,6 +35,9 @@ struct record {			/* of one vassal */
 struct holdings {
 	struct holding *by_generation, *by_pid;
 	struct record *records;
+	struct held *sockets;
+	struct held_address *addresses, *places;	/* the same by address; by where their paths are watched */
+	struct held_watch *watches;
 	uint64_t newest;	/* generation ever held */
 };
 

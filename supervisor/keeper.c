@@ -23,6 +23,8 @@ static void generation_ended(struct keeper *k, struct holding *g)
 		return;
 	holdings_ended(&k->held, g, status);
 	keeper_post(k, &(struct link_message){ .kind = LINK_EXITED, .generation = g->generation, .error = status });
+	keeper_pause_cancel(k, g->generation);
+	keeper_sockets_left(k, g);
 }
 
 static void ruler_stopped(struct keeper *k)
@@ -49,6 +51,12 @@ static void reap(struct keeper *k)
 		info.si_pid = 0;
 	}
 	ruler_stopped(k);
+}
+
+void keeper_may_end(struct keeper *k)
+{
+	if (k->phase == KEEPER_CLOSING && k->ruler == 0 && (!k->held.sockets || !ev_is_active(&k->closing)))
+		ev_break(k->loop, EVBREAK_ALL);
 }
 
 static void end_everything(struct keeper *k)
@@ -163,6 +171,10 @@ static void init_watchers(struct keeper *k)
 	logger_pump_start(&k->log, k->loop);
 	ev_periodic_start(k->loop, &k->never);
 	keeper_init_ruler(k);
+	keeper_orders_init(k);
+	keeper_quiet_init(k);
+	keeper_repair_init(k);
+	keeper_pause_init(k);
 }
 
 int keeper_run(const struct keeper_config *config)
@@ -180,7 +192,10 @@ int keeper_run(const struct keeper_config *config)
 	init_watchers(&k);
 	keeper_start_ruler(&k);
 	ev_run(k.loop, 0);
+	keeper_orders_free(&k);
+	keeper_pause_free(&k);
 	holdings_free(&k.held);
+	util_close(k.inotify);
 	ev_loop_destroy(k.loop);
 	close(k.signal_fd);
 	log_notice("regent: ended");

@@ -12,15 +12,11 @@
 #include "supervisor/keeper_inside.h"
 #include "supervisor/logger.h"
 #include "supervisor/notify.h"
-#include "vassals/launch.h"
 #include "vassals/util.h"
-
-#define WIRE_BYTES (256 * 1024)	/* 278 unread bytes fill the default and block the vassal (tried) */
-#define SPARE_FDS 64		/* kept back from vassals: for a new ruler, errands, logs */
 
 typedef void (*request_handler)(struct keeper *k, struct link_message *m);
 
-static void refuse(struct keeper *k, const struct link_message *m, const char *why)
+void keeper_refuse(struct keeper *k, const struct link_message *m, const char *why)
 {
 	if (!keeper_says_refusal(k))
 		return;
@@ -28,158 +24,54 @@ static void refuse(struct keeper *k, const struct link_message *m, const char *w
 		  (unsigned long long)m->generation, why);
 }
 
-/* ---- SPAWN */
-
-static void fail(struct keeper *k, const struct link_message *m, unsigned stage, int error)
-{
-	struct link_message answer = { .kind = LINK_FAILED, .generation = m->generation, .arg = stage, .error = error };
-	keeper_post(k, &answer);
-}
-
-struct ends { int wire, vassal_wire, output, vassal_output; };
-
-static void close_ends(struct ends *e)
-{
-	e->wire = util_close(e->wire);
-	e->vassal_wire = util_close(e->vassal_wire);
-	e->output = util_close(e->output);
-	e->vassal_output = util_close(e->vassal_output);
-}
-
-static int make_ends(const struct keeper *k, const struct identity *id, struct ends *e)
-{
-	int pair[2], bytes = WIRE_BYTES;
-	*e = (struct ends){ -1, -1, -1, -1 };
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
-		return -errno;
-	e->wire = pair[0];
-	e->vassal_wire = pair[1];
-	if ((rlim_t)pair[1] + SPARE_FDS >= k->max_fds)
-		return -EMFILE;
-	setsockopt(e->vassal_wire, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
-	if (pipe2(pair, O_CLOEXEC) < 0)
-		return -errno;
-	e->output = pair[0];
-	e->vassal_output = pair[1];
-	/* So that the vassal may open /dev/stderr again. */
-	if (id->uid != IDENTITY_NONE && fchown(e->vassal_output, id->uid, id->gid) < 0)
-		return -errno;
-	/* The wire needs no O_NONBLOCK: who reads or writes it says MSG_DONTWAIT. */
-	return fcntl(e->output, F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
-}
-
-static int launch(struct keeper *k, const struct link_message *m, const struct identity *id, struct ends *e,
-		  struct launched *result)
-{
-	struct policy *p = k->config->policy;
-	struct launch what = {
-		.programs = p->programs, .envp = (const char *const *)p->environment, .cwd = p->monitors[m->monitor].cwd,
-		.identity = *id, .in = -1, .out = e->vassal_output, .wire = e->vassal_wire,
-		.mask = &k->config->vassal_mask, .ignored = SIGPIPE, .nofile = k->config->vassal_nofile,
-	};
-	int r = policy_argv(p, m->name, &what.argv);
-	if (r < 0)
-		return r;
-	return launch_start(&what, result);
-}
-
-static void started(struct keeper *k, const struct link_message *m, struct ends *e, struct launched *result)
-{
-	int r = holdings_add(&k->held, m->generation, m->name, result->pid, result->pidfd, e->wire, e->output);
-	if (r < 0) {	/* out of memory: it must not run unheld */
-		syscall(SYS_pidfd_send_signal, result->pidfd, SIGKILL, NULL, 0);
-		util_close(result->pidfd);
-		fail(k, m, LAUNCH_DESCRIPTORS, -r);
-		return;
-	}
-	struct link_message answer = { .kind = LINK_STARTED, .generation = m->generation, .pid = result->pid,
-				       .fds = { e->wire, e->output }, .n_fds = 2 };
-	e->wire = e->output = -1;
-	keeper_post(k, &answer);
-}
-
-static bool may_spawn(struct keeper *k, const struct link_message *m, struct identity *id)
-{
-	char why[1024];
-	if (m->generation <= k->held.newest) {
-		refuse(k, m, "its number is not new");
-		return false;
-	}
-	if (holdings_live(&k->held, m->name) > 0) {
-		refuse(k, m, "a generation of it is alive");
-		return false;
-	}
-	if (policy_identity(k->config->policy, m->monitor, m->name, m->uid, m->gid, id, why, sizeof why) < 0) {
-		logger_once(LOG_ERR, m->name, util_now(), "keeper: refused to start %s: %s", m->name, why);
-		return false;
-	}
-	return true;
-}
-
-static void do_spawn(struct keeper *k, struct link_message *m)
-{
-	struct identity id;
-	struct ends e;
-	struct launched result;
-	int r;
-	if (!may_spawn(k, m, &id)) {
-		fail(k, m, LAUNCH_POLICY, EPERM);
-		return;
-	}
-	k->held.newest = m->generation;
-	r = holdings_record(&k->held, m->name, m->record, m->record_size);
-	if (r == 0)
-		r = make_ends(k, &id, &e);
-	else
-		e = (struct ends){ -1, -1, -1, -1 };
-	if (r < 0) {
-		logger_once(LOG_ERR, m->name, util_now(), "keeper: cannot start %s: %s", m->name, strerror(-r));
-		fail(k, m, LAUNCH_DESCRIPTORS, -r);
-	} else if (launch(k, m, &id, &e, &result) < 0) {
-		logger_once(LOG_ERR, m->name, util_now(), "keeper: cannot start %s: %s: %s%s%s", m->name,
-			    launch_stage_name(result.stage), strerror(result.error), result.stage == LAUNCH_EXEC ? ": " : "",
-			    result.stage == LAUNCH_EXEC ? k->config->policy->programs[0] : "");
-		fail(k, m, result.stage, result.error);
-	} else {
-		started(k, m, &e, &result);
-	}
-	close_ends(&e);
-}
-
 /* ---- what needs a generation of that name */
 
-static struct holding *own_generation(struct keeper *k, const struct link_message *m)
+struct holding *keeper_own_generation(struct keeper *k, const struct link_message *m)
 {
 	struct holding *g = holdings_find(&k->held, m->generation);
 	if (g && (!m->name || strcmp(g->name, m->name) == 0))
 		return g;
 	if (g)
-		refuse(k, m, "that generation belongs to another vassal");
+		keeper_refuse(k, m, "that generation belongs to another vassal");
 	return NULL;
 }
 
-static void keep_record(struct keeper *k, const struct link_message *m)
+void keeper_keep_record(struct keeper *k, const struct link_message *m)
 {
 	int r = m->name && m->record_size > 0 ? holdings_record(&k->held, m->name, m->record, m->record_size) : 0;
 	if (r < 0)
-		refuse(k, m, r == -ENOSPC ? "too many names" : "no memory for its record");
+		keeper_refuse(k, m, r == -ENOSPC ? "too many names" : "no memory for its record");
+}
+
+static bool is_byte(uint32_t arg)
+{
+	uint32_t byte = arg & ~LINK_SEND_PAUSED;
+	return byte <= 2 && (byte > 0 || !(arg & LINK_SEND_PAUSED));
+}
+
+void keeper_send_byte(struct holding *g, unsigned char byte)
+{
+	/* EPIPE: it is dying, its end is on the way. EAGAIN: it has not read 200 bytes, and will not read this one either. */
+	if (send(g->wire, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+		log_warning("keeper: byte %u for %s was not taken: %s", byte, g->name, strerror(errno));
 }
 
 static void do_send(struct keeper *k, struct link_message *m)
 {
-	struct holding *g = own_generation(k, m);
-	if (m->arg > 2) {
-		refuse(k, m, "no byte for a vassal");
+	struct holding *g = keeper_own_generation(k, m);
+	if (!is_byte(m->arg)) {
+		keeper_refuse(k, m, "no byte for a vassal");
 		return;
 	}
 	if (g || !holdings_find(&k->held, m->generation))
-		keep_record(k, m);
+		keeper_keep_record(k, m);
 	if (!g || g->ended)
 		return;
-	char byte = (char)m->arg;
-	/* EPIPE: it is dying, its end is on the way. EAGAIN: it has not read 200 bytes, and will not read this one either. */
-	if (send(g->wire, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
-		log_warning("keeper: byte %u for %s was not taken: %s", m->arg, g->name, strerror(errno));
+	keeper_pause_cancel(k, g->generation);	/* the newest order counts */
+	if (m->arg & LINK_SEND_PAUSED)
+		keeper_pause(k, g, (unsigned char)m->arg);
+	else
+		keeper_send_byte(g, (unsigned char)m->arg);
 }
 
 /* The group first: while its leader is not reaped, nobody else can have its number. */
@@ -193,34 +85,38 @@ void keeper_end_tree(struct holding *g)
 
 static void do_kill(struct keeper *k, struct link_message *m)
 {
-	struct holding *g = own_generation(k, m);
+	struct holding *g = keeper_own_generation(k, m);
 	if (g || !holdings_find(&k->held, m->generation))
-		keep_record(k, m);
+		keeper_keep_record(k, m);
 	if (g)
 		keeper_end_tree(g);
+	else
+		keeper_cancel_spawn(k, m);
 }
 
 static void do_forget(struct keeper *k, struct link_message *m)
 {
-	struct holding *g = own_generation(k, m);
+	struct holding *g = keeper_own_generation(k, m);
 	if (g && !g->ended) {
-		refuse(k, m, "it is alive");
+		keeper_refuse(k, m, "it is alive");
 		return;
 	}
-	keep_record(k, m);
+	keeper_keep_record(k, m);
 	if (g)
 		holdings_forget(&k->held, g);
 }
 
 static void do_state(struct keeper *k, struct link_message *m)
 {
-	keep_record(k, m);
+	keeper_keep_record(k, m);
 }
 
 static void do_drop(struct keeper *k, struct link_message *m)
 {
-	if (holdings_drop(&k->held, m->name) < 0)
-		refuse(k, m, "a generation of it is alive");
+	if (keeper_sockets_live(k, m->name) || holdings_drop(&k->held, m->name) < 0)
+		keeper_refuse(k, m, "a generation of it is alive");
+	else
+		keeper_close_sockets(k, m->name);
 }
 
 /* ---- ERRAND */
@@ -230,9 +126,9 @@ static bool may_read(struct keeper *k, const struct link_message *m, const struc
 {
 	bool is_root = id->uid == 0 || (id->uid == IDENTITY_NONE && k->config->policy->privileged);
 	if (is_root)
-		refuse(k, m, "what runs as root has nothing read for it");
+		keeper_refuse(k, m, "what runs as root has nothing read for it");
 	else if (m->text[0] != '/')
-		refuse(k, m, "not an absolute path");
+		keeper_refuse(k, m, "not an absolute path");
 	return !is_root && m->text[0] == '/';
 }
 
@@ -255,7 +151,7 @@ static int prepare_errand(struct keeper *k, const struct link_message *m, struct
 	if (errand->kind != ERRAND_LOOK)
 		return 0;
 	if (m->n_fds != 1 || errand_check_inotify(m->fds[0]) < 0) {
-		refuse(k, m, "its descriptor is no inotify");
+		keeper_refuse(k, m, "its descriptor is no inotify");
 		return -EBADF;
 	}
 	errand->inotify = m->fds[0];
@@ -358,19 +254,20 @@ static void do_pong(struct keeper *k, struct link_message *m)
 
 static void do_dissolved(struct keeper *k, struct link_message *m)
 {
-	if (k->phase != KEEPER_DISSOLVING || k->held.by_generation) {
-		refuse(k, m, "nobody asked for it, or generations are left");
+	if (k->phase != KEEPER_DISSOLVING || k->held.by_generation || keeper_sockets_live(k, NULL)) {
+		keeper_refuse(k, m, "nobody asked for it, or generations are left");
 		return;
 	}
 	k->phase = KEEPER_CLOSING;
 	link_close(&k->link);	/* the ruler sees it and ends; its end is ours */
 	ev_io_stop(k->loop, &k->link_read);
 	ev_io_stop(k->loop, &k->link_write);
+	keeper_close_all_sockets(k);
 }
 
 static const request_handler handlers[LINK_KINDS] = {
-	[LINK_SPAWN] = do_spawn, [LINK_SEND] = do_send, [LINK_KILL] = do_kill, [LINK_FORGET] = do_forget,
-	[LINK_STATE] = do_state, [LINK_DROP] = do_drop, [LINK_ERRAND] = do_errand, [LINK_REOPEN] = do_reopen,
+	[LINK_SPAWN] = keeper_take_spawn, [LINK_SEND] = do_send, [LINK_KILL] = do_kill, [LINK_FORGET] = do_forget,
+	[LINK_SWITCH] = keeper_take_switch, [LINK_CLOSE] = keeper_take_close, [LINK_STATE] = do_state, [LINK_DROP] = do_drop, [LINK_ERRAND] = do_errand, [LINK_REOPEN] = do_reopen,
 	[LINK_NOTIFY] = do_notify, [LINK_READY] = do_ready, [LINK_PONG] = do_pong, [LINK_DISSOLVED] = do_dissolved,
 };
 

@@ -161,7 +161,7 @@ static void ruler_child(struct keeper *k, int link_fd)
 static void tell_holding(struct keeper *k, const struct holding *g)
 {
 	struct link_message held = { .kind = LINK_HELD, .generation = g->generation, .pid = g->pid,
-				     .fds = { g->wire, g->output }, .n_fds = 2 };
+				     .fds = { g->wire, g->output, g->reach }, .n_fds = g->reach >= 0 ? 3 : 2 };
 	keeper_post(k, &held);
 	if (g->ended)
 		keeper_post(k, &(struct link_message){ .kind = LINK_EXITED, .generation = g->generation, .error = g->status });
@@ -249,9 +249,10 @@ void keeper_ruler_ended(struct keeper *k, int status)
 	if (k->phase == KEEPER_CLOSING) {
 		if (status != 0)
 			k->status = 1;
-		ev_break(k->loop, EVBREAK_ALL);
+		keeper_may_end(k);
 		return;
 	}
+	keeper_cancel_spawns(k);
 	k->ruler_deaths = util_now() - k->ruler_started >= GOOD_REIGN_NS ? 1 : k->ruler_deaths + 1;
 	if (k->refusals > REFUSALS_SAID)
 		log_error("keeper: %llu requests of this ruler were refused", (unsigned long long)k->refusals);

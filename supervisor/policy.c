@@ -9,75 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "supervisor/policy_inside.h"
 #include "supervisor/privileges.h"
-#include "vassals/launch.h"
 #include "vassals/spec.h"
 #include "vassals/util.h"
-
-#define VASSAL_PREFIX "UWSGI_VASSAL_"
-
-/* ---- environment: the Emperor's rules, emperor-facts */
-
-static bool is_removed(const char *entry)
-{
-	static const char *const names[] = { "UWSGI_RELOADS=", "NOTIFY_SOCKET=", "UWSGI_EMPEROR_FD=", "UWSGI_EMPEROR_FD_CONFIG=" };
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (strncmp(entry, names[i], strlen(names[i])) == 0)
-			return true;
-	return false;
-}
-
-/* The names up to and with '=' are the same. */
-static bool same_variable(const char *a, const char *b)
-{
-	size_t n = strcspn(a, "=");
-	return strncmp(a, b, n) == 0 && b[n] == '=';
-}
-
-static int put(char **env, size_t *n, char *entry)
-{
-	if (!entry)
-		return -ENOMEM;
-	for (size_t i = 0; i < *n; i++) {
-		if (!same_variable(entry, env[i]))
-			continue;
-		free(env[i]);
-		env[i] = entry;
-		return 0;
-	}
-	env[(*n)++] = entry;
-	return 0;
-}
-
-static char *renamed(const char *entry)
-{
-	char *text;
-	return asprintf(&text, "UWSGI_%s", entry + strlen(VASSAL_PREFIX)) < 0 ? NULL : text;
-}
-
-static int compose_environment(struct policy *p, char *const *from)
-{
-	size_t count = 0, n = 0;
-	while (from[count])
-		count++;
-	char **env = calloc(count + 3, sizeof *env);
-	if (!env)
-		return -ENOMEM;
-	p->environment = env;
-	int r = 0;
-	for (size_t i = 0; i < count && r == 0; i++)
-		if (!is_removed(from[i]) && strncmp(from[i], VASSAL_PREFIX, strlen(VASSAL_PREFIX)) != 0)
-			r = put(env, &n, strdup(from[i]));
-	for (size_t i = 0; i < count && r == 0; i++)
-		if (strncmp(from[i], VASSAL_PREFIX, strlen(VASSAL_PREFIX)) == 0 && strchr(from[i], '='))
-			r = put(env, &n, renamed(from[i]));
-	char *wire;
-	if (r == 0)	/* argv[0] of the Emperor that is replaced */
-		r = put(env, &n, strdup("UWSGI_ORIGINAL_PROC_NAME=uwsgi"));
-	if (r == 0)
-		r = put(env, &n, asprintf(&wire, "UWSGI_EMPEROR_FD=%d", LAUNCH_WIRE_FD) < 0 ? NULL : wire);
-	return r;
-}
 
 /* ---- monitors */
 
@@ -125,13 +60,6 @@ static int add_monitor(struct policy_monitor *m, const char *argument)
 	return m->cwd ? 0 : -ENOMEM;
 }
 
-static size_t argv_length(const struct options *o)
-{
-	size_t lists = o->vassals_inherit_before.n + o->vassals_include_before.n + o->vassals_set.n + o->vassals_inherit.n +
-		       o->vassals_include.n;
-	return 1 + 2 * lists + 2 + 1;
-}
-
 /* Once, at the start: a name service that hangs must not hang the keeper later. */
 static int find_vassal_users(struct policy *p)
 {
@@ -157,10 +85,9 @@ int policy_new(const struct options *options, uid_t ruler_uid, char *const *envi
 	p->privileged = geteuid() == 0;
 	p->ruler_uid = ruler_uid;
 	p->programs[0] = options->emperor_wrapper ? options->emperor_wrapper : options->binary_path;
-	p->argv = calloc(argv_length(options), sizeof *p->argv);
 	p->monitors = calloc(options->emperor.n, sizeof *p->monitors);
 	p->named.uid = IDENTITY_NONE;
-	int r = p->argv && p->monitors ? compose_environment(p, environment) : -ENOMEM;
+	int r = p->monitors ? policy_compose(p, environment) : -ENOMEM;
 	if (r == 0)
 		r = find_vassal_users(p);
 	if (r == 0 && p->privileged && options->uid_number != IDENTITY_NONE)
@@ -189,40 +116,12 @@ struct policy *policy_free(struct policy *p)
 	for (char **e = p->environment; e && *e; e++)
 		free(*e);
 	free(p->environment);
+	free(p->held_environment);
 	free(p->vassal_users);
 	free(p->monitors);
 	free(p->argv);
 	free(p);
 	return NULL;
-}
-
-/* ---- argv */
-
-static size_t add_list(const char **argv, size_t n, const char *option, const struct options_list *list)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		argv[n++] = option;
-		argv[n++] = list->items[i];
-	}
-	return n;
-}
-
-int policy_argv(struct policy *p, const char *name, const char *const **argv)
-{
-	const struct options *o = p->options;
-	const char **a = p->argv;
-	size_t n = 1;
-	a[0] = p->programs[0];
-	n = add_list(a, n, "--inherit", &o->vassals_inherit_before);
-	n = add_list(a, n, "--include", &o->vassals_include_before);
-	n = add_list(a, n, "--set", &o->vassals_set);
-	a[n++] = spec_name_option(name, o->emperor_extra_extension.items);
-	a[n++] = name;
-	n = add_list(a, n, "--inherit", &o->vassals_inherit);
-	n = add_list(a, n, "--include", &o->vassals_include);
-	a[n] = NULL;
-	*argv = a;
-	return 0;
 }
 
 /* ---- who may start, as whom */

@@ -24,8 +24,10 @@ struct policy {
 	uid_t *vassal_users;	/* of --vassal-users */
 	size_t n_vassal_users;
 	char **environment;	/* of every vassal */
+	const char **held_environment;	/* of those whose sockets are held: its entries and one more */
 	const char **argv;	/* scratch for one launch, and its programs */
 	const char *programs[3];
+	char mercy[16];
 	struct identity fixed;	/* of --uid and --gid, with their groups; looked up once, as the Emperor does */
 	struct identity named;	/* the one an ini named last: groups of the next with the same ids need no look-up */
 };
@@ -37,8 +39,17 @@ struct policy *policy_free(struct policy *p);
  * where neither --uid nor tyrant decides. 0 and *id; or -EPERM, -ENOENT, ... and one line in why (who, found, needed, remedy). */
 int policy_identity(struct policy *p, unsigned monitor, const char *name, uid_t asked_uid, gid_t asked_gid,
 		    struct identity *id, char *why, size_t why_size);
-/* argv for name; valid until the next call. argv[0] is set by whoever launches, from p->programs. 0 or -ENOMEM. */
-int policy_argv(struct policy *p, const char *name, const char *const **argv);
+/* A vassal whose sockets are held gets some arguments more. */
+struct policy_held {
+	const char *private_socket;	/* its path */
+	unsigned mercy;			/* --worker-reload-mercy, s; 0: as its ini says */
+	const char *config;		/* a rehearsal: this in place of its name; NULL: none */
+};
+#define POLICY_MERCY_MAX 86400
+/* argv for name; valid until the next call. argv[0] is set by whoever launches, from p->programs. held: NULL if it is not. 0; -EINVAL: a mercy
+ * beyond its maximum, or a config that is no absolute path of an ini. */
+int policy_argv(struct policy *p, const char *name, const struct policy_held *held, const char *const **argv);
+const char *const *policy_environment(const struct policy *p, bool is_held);
 /* The absolute path to look at. 0 or -ENAMETOOLONG. */
 int policy_path(const struct policy *p, unsigned monitor, const char *name, char *path, size_t size);
 

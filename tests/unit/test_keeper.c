@@ -150,7 +150,7 @@ static void test_bytes(void **state)
 	struct started g = start(f, good);
 	struct link_message m = { .kind = LINK_SEND, .generation = g.generation, .name = good, .record = RECORD,
 				  .record_size = sizeof RECORD };
-	const uint32_t wrong[] = { 3, 5, 255, 256, 257, 0xffffffff };
+	const uint32_t wrong[] = { 3, 5, 255, 0x100, 0x103, 0x201, 0xffffffff };
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		m.arg = wrong[i];
 		post(f, m);

@@ -52,6 +52,10 @@ static void expect_environment(char *const *from, const char *expected)
 	struct options o = with_monitors(items, 1);
 	struct policy *p = make(&o, from);
 	assert_string_equal(joined(p->environment), expected);
+	assert_string_equal(joined((char *const *)(uintptr_t)policy_environment(p, false)), expected);
+	char held[1024];
+	snprintf(held, sizeof held, "%sUWSGI_RELOADS=0|", expected);
+	assert_string_equal(joined((char *const *)(uintptr_t)policy_environment(p, true)), held);
 	policy_free(p);
 }
 
@@ -98,10 +102,45 @@ static void test_arguments(void **state)
 	};
 	for (size_t n = 0; n < ARRAY_SIZE(names); n++) {
 		char expected[256];
-		assert_int_equal(policy_argv(p, names[n].name, &argv), 0);
+		assert_int_equal(policy_argv(p, names[n].name, NULL, &argv), 0);
 		snprintf(expected, sizeof expected, "/usr/bin/uwsgi|--inherit|b1|--inherit|b2|--include|ib|--set|x=1|%s|%s|--inherit|i|--include|in|",
 			 names[n].option, names[n].name);
 		assert_string_equal(joined((char *const *)(uintptr_t)argv), expected);
+	}
+	policy_free(p);
+}
+
+static void expect_held(struct policy *p, const struct policy_held *held, const char *expected)
+{
+	const char *const *argv = NULL;
+	int r = policy_argv(p, "a.ini", held, &argv);
+	assert_int_equal(r, expected ? 0 : -EINVAL);
+	if (expected)
+		assert_string_equal(joined((char *const *)(uintptr_t)argv), expected);
+}
+
+/* What is held comes last, so that nothing in an ini or a list takes it back. */
+static void test_held_arguments(void **state)
+{
+	char *items[] = { directory }, *in[] = { S("in") };
+	struct options o = with_monitors(items, 1);
+	(void)state;
+	o.vassals_include = (struct options_list){ in, 1 };
+	struct policy *p = make(&o, no_environment);
+	struct policy_held held = { .private_socket = "/run/regent/probe.7" };
+	expect_held(p, &held, "/usr/bin/uwsgi|--ini|a.ini|--include|in|--log-reopen|--uwsgi-socket|/run/regent/probe.7|");
+	held.mercy = POLICY_MERCY_MAX;
+	expect_held(p, &held, "/usr/bin/uwsgi|--ini|a.ini|--include|in|--log-reopen|--uwsgi-socket|/run/regent/probe.7|"
+		    "--worker-reload-mercy|86400|");
+	held.mercy++;
+	expect_held(p, &held, NULL);
+	held.mercy = 0;
+	held.config = "/srv/next/a.ini";
+	expect_held(p, &held, "/usr/bin/uwsgi|--ini|/srv/next/a.ini|--include|in|--log-reopen|--uwsgi-socket|/run/regent/probe.7|");
+	static const char *const wrong[] = { "a.ini", "", "/", ".ini", "/.ini", "/a.xml", "/a.ini/", "/etc/shadow", "--x.ini" };
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		held.config = wrong[i];
+		expect_held(p, &held, NULL);
 	}
 	policy_free(p);
 }
@@ -308,7 +347,7 @@ static int group_teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_environment), cmocka_unit_test(test_arguments), cmocka_unit_test(test_wrapper),
+		cmocka_unit_test(test_environment), cmocka_unit_test(test_arguments), cmocka_unit_test(test_held_arguments), cmocka_unit_test(test_wrapper),
 		cmocka_unit_test(test_names_of_a_directory), cmocka_unit_test(test_names_of_a_pattern), cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_fixed), cmocka_unit_test(test_of_the_ini), cmocka_unit_test(test_tyrant),
 	};
