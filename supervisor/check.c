@@ -85,7 +85,7 @@ static void check_file(struct check *c, const char *path)
 		fault(c, path, strerror(errno));
 		return;
 	}
-	int r = spec_read(path, fd, &spec, &line);
+	int r = spec_read(path, fd, NULL, &spec, &line);
 	if (r == -EBADMSG) {
 		snprintf(text, sizeof text, "line %u is not a setting", line);
 		fault(c, path, text);

@@ -74,7 +74,7 @@ static void see(struct ruler *r, const char *name, unsigned monitor, int fd, con
 	struct spec *spec = NULL;
 	unsigned line = 0;
 	take_print(r, st, &print);
-	int error = spec_read(name, fd, &spec, &line);
+	int error = spec_read(name, fd, NULL, &spec, &line);
 	if (error < 0)
 		complain(name, error, line);	/* uWSGI is the judge: it is started all the same */
 	if (spec)

@@ -201,6 +201,7 @@ static int read_all(int fd, char **ret, size_t *ret_size)
 		if (size > INI_SIZE_MAX)
 			return -EFBIG;
 		if (n == 0 || size < room) {	/* of a regular file, less than asked for is its end */
+			text[size] = '\0';
 			*ret = take_ptr(&text);
 			*ret_size = size;
 			return 0;
@@ -224,19 +225,19 @@ int ini_hash_fd(int fd, unsigned long long *hash)
 	return 0;
 }
 
-int ini_read_fd(int fd, ini_callback cb, void *data, unsigned *error_line, unsigned long long *hash)
+int ini_load_fd(int fd, char **text, size_t *size)
 {
-	CLEANUP_FREE char *text = NULL;
-	size_t size;
-	int err = read_all(fd, &text, &size);
-	if (err < 0)
-		return err;
+	return read_all(fd, text, size);
+}
+
+int ini_read_text(const char *text, size_t size, ini_callback cb, void *data, unsigned *error_line)
+{
 	CLEANUP_FREE char *line = malloc(2 * (size + 2));
 	if (!line)
 		return -ENOMEM;
 	struct reader r = { .text = text, .size = size, .line = line, .next = 1, .cb = cb, .data = data };
 	set_dialect();
-	err = ini_parse_stream(give, &r, handle, &r);
+	int err = ini_parse_stream(give, &r, handle, &r);
 	free(r.section);
 	if (r.error) {
 		*error_line = r.number;
@@ -248,7 +249,17 @@ int ini_read_fd(int fd, ini_callback cb, void *data, unsigned *error_line, unsig
 		*error_line = r.number;
 		return -EBADMSG;
 	}
-	if (hash)
-		*hash = util_hash(UTIL_HASH_SEED, text, size);
 	return 0;
+}
+
+int ini_read_fd(int fd, ini_callback cb, void *data, unsigned *error_line, unsigned long long *hash)
+{
+	CLEANUP_FREE char *text = NULL;
+	size_t size;
+	int err = read_all(fd, &text, &size);
+	if (err == 0)
+		err = ini_read_text(text, size, cb, data, error_line);
+	if (err == 0 && hash)
+		*hash = util_hash(UTIL_HASH_SEED, text, size);
+	return err;
 }

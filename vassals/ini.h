@@ -19,6 +19,11 @@ typedef int (*ini_callback)(void *data, const char *section, const char *key, co
  * *hash (may be NULL) is util_hash() of the content. */
 int ini_read_fd(int fd, ini_callback cb, void *data, unsigned *error_line, unsigned long long *hash);
 
+/* All of fd in memory, the caller's to free, with a NUL behind it. Errors as above, save -EBADMSG. */
+int ini_load_fd(int fd, char **text, size_t *size);
+/* Reads what is in memory. Errors as above. */
+int ini_read_text(const char *text, size_t size, ini_callback cb, void *data, unsigned *error_line);
+
 /* Only the hash, whatever the content is. Errors as above, save -EBADMSG. */
 int ini_hash_fd(int fd, unsigned long long *hash);
 

@@ -26,7 +26,12 @@ int spec_set_text(char **text, const char *value)
 
 const char *spec_where(const struct spec_build *b, char buf[SPEC_WHERE_SIZE])
 {
-	snprintf(buf, SPEC_WHERE_SIZE, "line %u", b->line);
+	if (b->file && b->line == 0)
+		snprintf(buf, SPEC_WHERE_SIZE, "%.300s", b->file);
+	else if (b->file)
+		snprintf(buf, SPEC_WHERE_SIZE, "%.300s:%u", b->file, b->line);
+	else
+		snprintf(buf, SPEC_WHERE_SIZE, "line %u", b->line);
 	return buf;
 }
 
@@ -42,9 +47,17 @@ int spec_unsure(struct spec_build *b, const char *what)
 	return 0;
 }
 
+char *spec_keep(struct spec_build *b, const char *text)
+{
+	char *copy = b->n_kept < ARRAY_SIZE(b->kept) ? strdup(text) : NULL;
+	if (copy)
+		b->kept[b->n_kept++] = copy;
+	return copy;
+}
+
 int spec_incomplete(struct spec_build *b, const char *what)
 {
-	b->incomplete = true;
+	b->incomplete = b->values.closed = true;
 	return spec_unsure(b, what);
 }
 
@@ -54,22 +67,18 @@ int spec_warn(struct spec_build *b, const char *text, const char *detail, const 
 		return 0;
 	const char *old = b->spec->warnings ? b->spec->warnings : "";
 	char *more;
-	if (asprintf(&more, "%s%s:%u: %s%.60s%s\n", old, b->values.name, b->line, text, detail, end) < 0)
+	if (asprintf(&more, "%s%s:%u: %s%.60s%s\n", old, b->file ? b->file : b->name, b->line, text, detail, end) < 0)
 		return -ENOMEM;
 	free(b->spec->warnings);
 	b->spec->warnings = more;
 	return 0;
 }
 
-static int take_line(void *data, const char *section, const char *key, const char *value, unsigned line)
+static int take_own_line(void *data, const char *section, const char *key, const char *value, unsigned line)
 {
 	struct spec_build *b = data;
 	b->line = line;
-	if (strcmp(section, "regent") == 0)
-		return spec_take_own(b, key, value);
-	if (strcmp(section, "uwsgi") == 0)
-		return spec_take_uwsgi(b, key, value);
-	return strchr(section, '%') ? spec_incomplete(b, "a section's name") : 0;
+	return strcmp(section, "regent") == 0 ? spec_take_own(b, key, value) : 0;
 }
 
 static enum spec_signal decide_signal(const struct spec_build *b)
@@ -153,17 +162,42 @@ static bool ends(const char *name, const char *end)
 	return n >= e && strcmp(name + n - e, end) == 0;
 }
 
-static int read_ini(struct spec_build *b, int fd, unsigned *error_line)
+static bool wants_held(const struct spec *spec)
 {
-	int err = ini_read_fd(fd, take_line, b, error_line, &b->spec->hash);
-	if (err == 0)
-		err = finish(b);
+	return spec->hold_sockets == SPEC_CHOICE_YES || spec->handover > SPEC_HANDOVER_NO;
+}
+
+/* [regent] first: it says whether the rest is to be followed. */
+static int read_text(struct spec_build *b, const struct spec_sources *sources, const char *text, size_t size, unsigned *error_line)
+{
+	int err = memmem(text, size, "[regent", 7) ? ini_read_text(text, size, take_own_line, b, error_line) : 0;
+	bool follow = (sources && sources->follow) || wants_held(b->spec);
+	err = err < 0 ? err : spec_gather(b, sources, follow, text, size, error_line);
+	const struct spec_setting *s = NULL;
+	while (err == 0 && (s = spec_values_next(&b->values, s)) != NULL) {
+		struct spec_line line = spec_setting_line(s);
+		err = spec_take_uwsgi(b, &line);
+	}
+	return err < 0 ? err : finish(b);
+}
+
+static int read_ini(struct spec_build *b, int fd, const struct spec_sources *sources, unsigned *error_line)
+{
+	CLEANUP_FREE char *text = NULL;
+	size_t size;
+	int err = ini_load_fd(fd, &text, &size);
+	if (err == 0) {
+		b->spec->hash = util_hash(UTIL_HASH_SEED, text, size);
+		err = read_text(b, sources, text, size, error_line);
+	}
 	spec_values_clear(&b->values);
+	spec_hold_clear(&b->hold);
+	for (unsigned i = 0; i < b->n_kept; i++)
+		free(b->kept[i]);
 	free(b->logto);
 	free(b->protocol);
 	free(b->plain);
 	free(b->fixed);
-	spec_hold_clear(&b->hold);
 	return err;
 }
 
@@ -174,12 +208,12 @@ static int read_other(struct spec *spec, int fd)
 	return spec->unsure && spec->no_hold ? ini_hash_fd(fd, &spec->hash) : -ENOMEM;
 }
 
-int spec_read(const char *name, int fd, struct spec **ret, unsigned *error_line)
+int spec_read(const char *name, int fd, const struct spec_sources *sources, struct spec **ret, unsigned *error_line)
 {
-	struct spec_build b = { .spec = spec_new(), .values = { .name = name } };
+	struct spec_build b = { .spec = spec_new(), .name = name };
 	if (!b.spec)
 		return -ENOMEM;
-	int err = ends(name, ".ini") ? read_ini(&b, fd, error_line) : read_other(b.spec, fd);
+	int err = ends(name, ".ini") ? read_ini(&b, fd, sources, error_line) : read_other(b.spec, fd);
 	if (err < 0) {
 		spec_free(b.spec);
 		return err;

@@ -4,6 +4,7 @@
 #define REGENT_VASSAL_SPEC_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -57,9 +58,38 @@ struct spec {
 	char *warnings;
 };
 
+/* --- what an ini pulls in, and what a supervisor knows besides. spec opens nothing by name: what is missing it asks for, one at a time.
+ * All borrowed for the time of the call; NULL and 0: not known, or none. */
+#define SPEC_FILES_MAX 16			/* pulled in by one vassal */
+#define SPEC_FILE_SIZE_MAX (1024UL * 1024)	/* of each: whoever fetches it answers EFBIG beyond */
+#define SPEC_DEPTH_MAX 8
+
+struct spec_source {
+	const char *path;	/* absolute, as `wants` had it */
+	const char *text;	/* size bytes; NULL where it cannot be read: */
+	size_t size;
+	int error;		/* why: a positive errno */
+	const char *real;	/* what uWSGI makes of the path (%p): links resolved, but for the last component where that is one */
+};
+
+struct spec_sources {
+	bool follow;		/* read what is pulled in. Without it only where [regent] of the vassal asks for held sockets or handover */
+	const char *cwd;	/* the vassal's working directory when it starts, links resolved */
+	const char *real;	/* as above, of the config itself */
+	const char *host, *uid, *user, *gid, *group;	/* of the vassal's process, as text */
+	unsigned cpus;		/* online */
+	/* NULL-terminated lists from the command line: vassals-inherit-before and so on */
+	char *const *inherit_before, *const *include_before, *const *set, *const *inherit, *const *include;
+	char *const *environment;	/* of the vassal: UWSGI_X=v is a setting before all others */
+	const struct spec_source *files;
+	size_t n_files;
+};
+
 /* fd: the open config (regular file); name: the vassal's name, whose extension tells the format. Formats other than ini
- * give an unsure spec and 0. 0 or negative errno as ini_read_fd(), with *error_line; *ret is untouched then. */
-int spec_read(const char *name, int fd, struct spec **ret, unsigned *error_line);
+ * give an unsure spec and 0. sources may be NULL. If (*ret)->wants is set, *ret is provisional: add that file to sources (or its error)
+ * and read again; there are never more than SPEC_FILES_MAX + 1 rounds.
+ * 0 or negative errno as ini_read_fd(), with *error_line; *ret is untouched then. */
+int spec_read(const char *name, int fd, const struct spec_sources *sources, struct spec **ret, unsigned *error_line);
 struct spec *spec_free(struct spec *spec);	/* NULL is fine; returns NULL */
 
 /* Extension rules of the Emperor: .ini .xml .yml .yaml .js .json, shorter than 255. extra: NULL-terminated list of

@@ -52,8 +52,8 @@ static const struct { const char *name; enum spec_key key; } keys[] = {
 
 	{ "set", SPEC_KEY_SET },
 	{ "set-placeholder", SPEC_KEY_PLACEHOLDER }, { "set-ph", SPEC_KEY_PLACEHOLDER },
-	{ "include", SPEC_KEY_ELSEWHERE }, { "inherit", SPEC_KEY_ELSEWHERE }, { "config", SPEC_KEY_ELSEWHERE },
-	{ "ini", SPEC_KEY_ELSEWHERE }, { "xml", SPEC_KEY_ELSEWHERE }, { "xmlconfig", SPEC_KEY_ELSEWHERE },
+	{ "include", SPEC_KEY_INCLUDE }, { "inherit", SPEC_KEY_INHERIT }, { "ini", SPEC_KEY_INI },
+	{ "config", SPEC_KEY_ELSEWHERE }, { "xml", SPEC_KEY_ELSEWHERE }, { "xmlconfig", SPEC_KEY_ELSEWHERE },
 	{ "yaml", SPEC_KEY_ELSEWHERE }, { "yml", SPEC_KEY_ELSEWHERE }, { "json", SPEC_KEY_ELSEWHERE },
 	{ "js", SPEC_KEY_ELSEWHERE }, { "ldap", SPEC_KEY_ELSEWHERE }, { "ini-paste", SPEC_KEY_ELSEWHERE },
 	{ "ini-paste-logged", SPEC_KEY_ELSEWHERE },
@@ -80,6 +80,16 @@ enum spec_key spec_key_find(const char *name)
 		if (strcmp(keys[i].name, name) == 0)
 			return keys[i].key;
 	return SPEC_KEY_NONE;
+}
+
+bool spec_key_is_immediate(const char *name)
+{
+	static const char *const names[] = { "listen", "umask", "immediate-uid", "immediate-gid", "spooler-processes", "plugin", "plugins",
+					     "need-plugin", "need-plugins", "strict", "flock", "flock-wait", "flock2", "flock-wait2" };
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
 }
 
 bool spec_key_is_command(const char *name)

@@ -30,12 +30,17 @@ enum spec_key {
 	SPEC_KEY_GID,
 	SPEC_KEY_SET,		/* `set = key=value` */
 	SPEC_KEY_PLACEHOLDER,	/* `set-placeholder = key=value` */
-	SPEC_KEY_ELSEWHERE,	/* settings come from another place, or under other names */
+	SPEC_KEY_INI,		/* these pull in another ini, or a section of one */
+	SPEC_KEY_INCLUDE,
+	SPEC_KEY_INHERIT,
+	SPEC_KEY_ELSEWHERE,	/* settings come from a place that is not read, or under other names */
 	SPEC_KEY_BLOCK,		/* what follows holds for some, or several times */
 	SPEC_KEY_END,
 };
 
 enum spec_key spec_key_find(const char *name);
+/* uWSGI acts on it while it reads, before any %(reference) is replaced. */
+bool spec_key_is_immediate(const char *name);
 /* Its value is a command or a rule, where " ;" is no forgotten comment. */
 bool spec_key_is_command(const char *name);
 

@@ -110,8 +110,8 @@ static int take_setting(struct spec_build *b, enum spec_key key, const char *val
 		return spec_set_text(&b->spec->uid, value);
 	case SPEC_KEY_GID:
 		return spec_set_text(&b->spec->gid, value);
-	case SPEC_KEY_NONE: case SPEC_KEY_SET: case SPEC_KEY_PLACEHOLDER: case SPEC_KEY_ELSEWHERE: case SPEC_KEY_BLOCK:
-	case SPEC_KEY_END:
+	case SPEC_KEY_NONE: case SPEC_KEY_SET: case SPEC_KEY_PLACEHOLDER: case SPEC_KEY_INI: case SPEC_KEY_INCLUDE:
+	case SPEC_KEY_INHERIT: case SPEC_KEY_ELSEWHERE: case SPEC_KEY_BLOCK: case SPEC_KEY_END:
 		break;
 	}
 	return 0;
@@ -134,67 +134,22 @@ static int take_double(struct spec_build *b, const char *name, const char *value
 /* Its value is not needed, only that it is there. */
 static bool by_presence(enum spec_key key)
 {
-	return key == SPEC_KEY_NONE || key == SPEC_KEY_APP || key == SPEC_KEY_EMPEROR || key == SPEC_KEY_HTTP ||
+	return key == SPEC_KEY_NONE || key == SPEC_KEY_INHERIT || key == SPEC_KEY_APP || key == SPEC_KEY_EMPEROR || key == SPEC_KEY_HTTP ||
 	       key == SPEC_KEY_HTTP_BACKEND || key == SPEC_KEY_BUSY || key == SPEC_KEY_OTHER_SOCKET;
 }
 
-/* After something we did not read, an earlier value of any key may exist: nothing more is remembered. */
-static int resolve_and_take(struct spec_build *b, enum spec_key key, const char *name, const char *raw, bool placeholder)
+int spec_take_uwsgi(struct spec_build *b, const struct spec_line *setting)
 {
-	CLEANUP_FREE char *value = NULL;
-	int err = spec_value_resolve(&b->values, raw, &value);
-	if (err < 0)
-		return err;
-	if (err == SPEC_VALUE_UNRESOLVED && !placeholder && !by_presence(key)) {
-		err = spec_unsure(b, name);
-		if (err < 0)
-			return err;
-	}
-	err = b->incomplete ? 0 : spec_value_remember(&b->values, name, value);
-	if (err < 0 || placeholder)
-		return err;
-	err = take_setting(b, key, value);
-	err = err < 0 ? err : take_double(b, name, value);
-	return err < 0 ? err : spec_hold_take(b, name, value);
-}
-
-/* `set = key=value` is a setting of its own; one that sets `set` again is nobody's. */
-static int take_set(struct spec_build *b, enum spec_key key, const char *raw)
-{
-	const char *equals = strchr(raw, '=');
-	if (!equals || memchr(raw, '%', (size_t)(equals - raw)))
-		return spec_incomplete(b, "set");
-	CLEANUP_FREE char *name = strndup(raw, (size_t)(equals - raw));
-	if (!name)
-		return -ENOMEM;
-	enum spec_key inner = spec_key_find(name);
-	if (key == SPEC_KEY_PLACEHOLDER)
-		return resolve_and_take(b, SPEC_KEY_NONE, name, equals + 1, true);
-	if (inner >= SPEC_KEY_SET)
-		return spec_incomplete(b, name);
-	return resolve_and_take(b, inner, name, equals + 1, false);
-}
-
-int spec_take_uwsgi(struct spec_build *b, const char *name, const char *raw)
-{
+	const char *name = setting->name, *value = setting->value;
 	enum spec_key key = spec_key_find(name);
 	int err = 0;
-	b->in_section = true;
-	if (strstr(raw, " ;") && !spec_key_is_command(name))
-		err = spec_warn(b, "'", name, "': uWSGI has no comments behind a value: ' ;' and the rest belong to it");
-	if (err < 0)
-		return err;
-	if (strchr(name, '%'))
-		return spec_incomplete(b, name);
-	if (key == SPEC_KEY_END)
-		b->in_block = false;
-	else if (key == SPEC_KEY_BLOCK)
-		b->in_block = true;
-	if (key == SPEC_KEY_BLOCK || key == SPEC_KEY_ELSEWHERE)
-		return spec_incomplete(b, name);
-	if (b->in_block)
+	if (setting->kind == SPEC_SETTING_PLACEHOLDER)
 		return 0;
-	if (key == SPEC_KEY_SET || key == SPEC_KEY_PLACEHOLDER)
-		return take_set(b, key, raw);
-	return resolve_and_take(b, key, name, raw, false);
+	b->file = setting->file;
+	b->line = setting->line;
+	if (!value && !by_presence(key))
+		err = spec_unsure(b, name);
+	err = err < 0 ? err : take_setting(b, key, value);
+	err = err < 0 ? err : take_double(b, name, value);
+	return err < 0 ? err : spec_hold_take(b, name, value);
 }

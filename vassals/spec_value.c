@@ -9,157 +9,160 @@
 
 #include "vassals/util.h"
 
-struct spec_value {
+/* Of one value: uWSGI itself would go round in circles for ever. */
+#define ROUNDS_MAX 256
+/* Of all values together, after their references were replaced. */
+#define RESOLVED_BYTES_MAX (8UL * 1024 * 1024)
+
+struct spec_setting {
 	UT_hash_handle hh;
-	char *value;		/* NULL: unresolved */
-	char key[];
+	struct spec_setting *next;
+	const char *file;
+	unsigned line;
+	enum spec_setting_kind kind;
+	char *value;		/* NULL: not known */
+	char name[];
 };
 
-/* A growing text; fails for good at SPEC_VALUE_SIZE_MAX. */
-struct text {
-	char *bytes;
-	size_t n, room;
-	int error;
-};
-
-static void add(struct text *t, const char *bytes, size_t n)
+static int remember(struct spec_values *values, struct spec_setting *s)
 {
-	if (t->error)
-		return;
-	if (t->n + n >= SPEC_VALUE_SIZE_MAX) {
-		t->error = SPEC_VALUE_UNRESOLVED;
-		return;
-	}
-	if (t->n + n >= t->room) {
-		size_t room = 2 * (t->n + n) + 32;
-		char *more = realloc(t->bytes, room);
-		if (!more) {
-			t->error = -ENOMEM;
-			return;
-		}
-		t->bytes = more;
-		t->room = room;
-	}
-	if (n > 0)
-		memcpy(t->bytes + t->n, bytes, n);
-	t->n += n;
-	t->bytes[t->n] = '\0';
+	struct spec_setting *older;
+	size_t n = strlen(s->name);
+	HASH_FIND(hh, values->table, s->name, (unsigned)n, older);
+	if (values->closed || older)
+		return 0;
+	HASH_ADD_KEYPTR(hh, values->table, s->name, (unsigned)n, s);
+	return s->hh.tbl ? 0 : -ENOMEM;
 }
 
-/* %n: the file's name without its extension, %s with it, %e the extension. A byte that stands for nothing vanishes with
- * its '%' (tried: "50%, x" is "50 x"). Directories, hosts, users and times are not ours to know; nor are %N and its
- * like, which name the first file read, perhaps one of the Emperor's. */
-static void add_magic(struct text *t, const char *name, char c)
+int spec_values_add(struct spec_values *values, const struct spec_line *line)
 {
-	const char *base = strrchr(name, '/');
-	base = base ? base + 1 : name;
-	const char *dot = strrchr(base, '.');
-	if (c == '%')
-		add(t, "%", 1);
-	else if (c == '(')
-		add(t, "%(", 2);
-	else if (c == 's')
-		add(t, base, strlen(base));
-	else if (c == 'n')
-		add(t, base, dot ? (size_t)(dot - base) : strlen(base));
-	else if (c == 'e')
-		add(t, dot ? dot + 1 : "", dot ? strlen(dot + 1) : 0);
-	else if (strchr("obpjidcx0123456789ODSPCENXIJvhtTVk[uUgG", c))
-		t->error = t->error ? t->error : SPEC_VALUE_UNRESOLVED;
+	if (values->n >= SPEC_VALUE_KEYS_MAX)
+		return SPEC_VALUE_FULL;
+	size_t n = strlen(line->name);
+	struct spec_setting *s = calloc(1, sizeof *s + n + 1);
+	if (!s)
+		return -ENOMEM;
+	memcpy(s->name, line->name, n);
+	s->file = line->file;
+	s->line = line->line;
+	s->kind = line->kind;
+	if ((line->value && !(s->value = strdup(line->value))) || remember(values, s) < 0) {
+		free(s->value);
+		free(s);
+		return -ENOMEM;
+	}
+	*(values->last ? &values->last->next : &values->first) = s;
+	values->last = s;
+	values->n++;
+	return 0;
 }
 
-/* uWSGI does this before it strips blanks, so they are stripped once more. */
-static void magic_pass(struct text *t, const char *name, const char *raw)
+/* ---- references */
+
+struct reference { size_t start, key, key_size, end; };
+
+/* The next %(KEY) at or after `from`, read as uWSGI does: a '%' anywhere begins anew, brackets within KEY count, "%()" is none. */
+static bool find_reference(const char *text, size_t from, struct reference *ret)
 {
-	add(t, "", 0);
-	for (; *raw; raw++) {
-		if (*raw != '%') {
-			add(t, raw, 1);
-			continue;
+	enum { IDLE, ARMED, INSIDE } state = IDLE;
+	unsigned depth = 0;
+	size_t key = 0;
+	for (size_t i = from; text[i]; i++) {
+		if (text[i] == '%') {
+			state = ARMED;
+		} else if (state == ARMED) {
+			state = text[i] == '(' ? INSIDE : IDLE;
+			depth = 0;
+			key = i + 1;
+		} else if (state == INSIDE && text[i] == '(') {
+			depth++;
+		} else if (state == INSIDE && text[i] == ')' && depth > 0) {
+			depth--;
+		} else if (state == INSIDE && text[i] == ')') {
+			state = IDLE;
+			if (i > key) {
+				*ret = (struct reference){ .start = key - 2, .key = key, .key_size = i - key, .end = i + 1 };
+				return true;
+			}
 		}
-		raw++;
-		if (*raw == '\0')
+	}
+	return false;
+}
+
+/* 0 with *text replaced; SPEC_VALUE_FULL: too large; -ENOMEM. */
+static int replace(char **text, const struct reference *r, const char *by)
+{
+	size_t n = strlen(by), rest = strlen(*text + r->end);
+	if (r->start + n + rest >= SPEC_VALUE_SIZE_MAX)
+		return SPEC_VALUE_FULL;
+	char *more = malloc(r->start + n + rest + 1);
+	if (!more)
+		return -ENOMEM;
+	memcpy(more, *text, r->start);
+	memcpy(more + r->start, by, n);
+	memcpy(more + r->start + n, *text + r->end, rest + 1);
+	free(*text);
+	*text = more;
+	return 0;
+}
+
+bool spec_value_refers(const char *text)
+{
+	return strstr(text, "%(") || strstr(text, "$(") || strstr(text, "@(");
+}
+
+/* What it refers to may itself hold references: uWSGI looks again from the second byte on. What is left then, it leaves too. */
+static int resolve(const struct spec_values *values, char **value)
+{
+	struct reference r;
+	size_t from = 0;
+	int err = strstr(*value, "$(") || strstr(*value, "@(") ? SPEC_VALUE_FULL : 0;
+	for (unsigned round = 0; !err && find_reference(*value, from, &r); round++, from = 1) {
+		const struct spec_setting *found;
+		HASH_FIND(hh, values->table, *value + r.key, (unsigned)r.key_size, found);
+		err = found && found->value && round < ROUNDS_MAX ? replace(value, &r, found->value) : SPEC_VALUE_FULL;
+		if (!err && !**value)	/* there is no second byte */
 			break;
-		add_magic(t, name, *raw);
 	}
-	if (t->error)
-		return;
-	while (t->n > 0 && strchr(" \t\r", t->bytes[t->n - 1]))
-		t->bytes[--t->n] = '\0';
-	size_t blanks = strspn(t->bytes, " \t\r");
-	memmove(t->bytes, t->bytes + blanks, t->n - blanks + 1);
-	t->n -= blanks;
-}
-
-static void reference_pass(struct text *t, const struct spec_values *values, const char *text)
-{
-	add(t, "", 0);
-	while (*text && !t->error) {
-		const char *end = text[0] == '%' && text[1] == '(' ? strchr(text, ')') : NULL;
-		if (!end) {
-			add(t, text++, 1);
-			continue;
-		}
-		const struct spec_value *found;
-		HASH_FIND(hh, values->table, text + 2, (unsigned)(end - text - 2), found);
-		if (found && found->value)
-			add(t, found->value, strlen(found->value));
-		else
-			t->error = SPEC_VALUE_UNRESOLVED;
-		text = end + 1;
-	}
-}
-
-int spec_value_resolve(const struct spec_values *values, const char *raw, char **ret)
-{
-	struct text magic = { 0 }, done = { 0 };
-	magic_pass(&magic, values->name, raw);
-	if (!magic.error)
-		reference_pass(&done, values, magic.bytes);
-	int err = magic.error ? magic.error : done.error;
-	/* What is left of these is the environment, a file, arithmetic, or was put together by references. */
-	if (!err && (strstr(done.bytes, "%(") || strstr(done.bytes, "$(") || strstr(done.bytes, "@(")))
-		err = SPEC_VALUE_UNRESOLVED;
-	free(magic.bytes);
-	if (err)
-		free(done.bytes);
-	else
-		*ret = done.bytes;
 	return err;
 }
 
-int spec_value_remember(struct spec_values *values, const char *key, const char *value)
+int spec_values_resolve(struct spec_values *values)
 {
-	struct spec_value *v;
-	size_t n = strlen(key);
-	if (HASH_COUNT(values->table) >= SPEC_VALUE_KEYS_MAX)
-		return 0;
-	HASH_FIND(hh, values->table, key, (unsigned)n, v);
-	if (v)
-		return 0;
-	v = calloc(1, sizeof(*v) + n + 1);
-	if (!v)
-		return -ENOMEM;
-	memcpy(v->key, key, n);
-	if (value && !(v->value = strdup(value))) {
-		free(v);
-		return -ENOMEM;
-	}
-	HASH_ADD_KEYPTR(hh, values->table, v->key, (unsigned)n, v);
-	if (!v->hh.tbl) {
-		free(v->value);
-		free(v);
-		return -ENOMEM;
+	for (struct spec_setting *s = values->first; s; s = s->next) {
+		if (s->kind != SPEC_SETTING_PLAIN || !s->value || !spec_value_refers(s->value))
+			continue;
+		int err = values->resolved_bytes < RESOLVED_BYTES_MAX ? resolve(values, &s->value) : SPEC_VALUE_FULL;
+		if (err < 0)
+			return err;
+		if (err == 0) {
+			values->resolved_bytes += strlen(s->value);
+			continue;
+		}
+		free(s->value);
+		s->value = NULL;
 	}
 	return 0;
 }
 
+const struct spec_setting *spec_values_next(const struct spec_values *values, const struct spec_setting *setting)
+{
+	return setting ? setting->next : values->first;
+}
+
+struct spec_line spec_setting_line(const struct spec_setting *s)
+{
+	return (struct spec_line){ .name = s->name, .value = s->value, .file = s->file, .line = s->line, .kind = s->kind };
+}
+
 void spec_values_clear(struct spec_values *values)
 {
-	struct spec_value *v, *next;
-	HASH_ITER(hh, values->table, v, next) {
-		HASH_DEL(values->table, v);
-		free(v->value);
-		free(v);
+	HASH_CLEAR(hh, values->table);
+	for (struct spec_setting *s = values->first, *next; s; s = next) {
+		next = s->next;
+		free(s->value);
+		free(s);
 	}
+	*values = (struct spec_values){ 0 };
 }

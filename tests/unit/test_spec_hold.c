@@ -22,7 +22,7 @@ static struct spec *read_as(const char *name, const char *text)
 	unsigned line = 0;
 	CLEANUP_FD int fd = memfd_create("ini", MFD_CLOEXEC);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-	assert_int_equal(spec_read(name, fd, &spec, &line), 0);
+	assert_int_equal(spec_read(name, fd, NULL, &spec, &line), 0);
 	return spec;
 }
 
