@@ -131,7 +131,7 @@ static int read_file(const char *file, struct spec **ret, unsigned *line)
 	CLEANUP_FD int fd = open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	return S_ISREG(st.st_mode) ? spec_read(file, fd, ret, line) : -EISDIR;
+	return S_ISREG(st.st_mode) ? spec_read(file, fd, NULL, ret, line) : -EISDIR;
 }
 
 static struct ctl_outcome judge(const char *file, const struct spec *spec, const struct report_defaults *defaults)

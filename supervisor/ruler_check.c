@@ -17,7 +17,7 @@ static void tell(struct ruler *r, const struct checking *check, int fd)
 	struct stat st;
 	struct spec *spec = NULL;
 	unsigned line = 0;
-	int error = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? spec_read(check->name, fd, &spec, &line) : -EINVAL;
+	int error = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? spec_read(check->name, fd, NULL, &spec, &line) : -EINVAL;
 	if (r->commands)
 		commands_checked(r->commands, check->waiter, spec, error, line);
 	spec_free(spec);

@@ -21,7 +21,7 @@ static struct spec *read_ini(const char *text)
 	fputs(text, file);
 	fflush(file);
 	lseek(fileno(file), 0, SEEK_SET);
-	assert_int_equal(spec_read("a.ini", fileno(file), &spec, &line), 0);
+	assert_int_equal(spec_read("a.ini", fileno(file), NULL, &spec, &line), 0);
 	fclose(file);
 	return spec;
 }
