@@ -5,8 +5,21 @@
 #include <string.h>
 
 #include "supervisor/commands_inside.h"
+#include "supervisor/doubling.h"
 #include "supervisor/report.h"
 #include "vassals/spec.h"
+
+/* A second one of it beside the first: an estimate of this moment, as the court asks before each handover. */
+static void write_room(const struct vassal *v, struct json *j)
+{
+	uint64_t need = v->pid > 0 ? doubling_need("/proc", v->pid) : 0, room = doubling_room("/proc");
+	json_put_unsigned(j, "double_kib", need);
+	if (room == UINT64_MAX)
+		json_put_null(j, "room_kib");
+	else
+		json_put_unsigned(j, "room_kib", room);
+	json_put_bool(j, "fits", need <= room);
+}
 
 /* What it is now, which may be older than what its config says. */
 static void write_now(const struct vassal *v, struct json *j)
@@ -15,6 +28,7 @@ static void write_now(const struct vassal *v, struct json *j)
 	json_put_string(j, "state", vassal_state_name(v->state));
 	json_put_bool(j, "held", v->held);
 	json_put_bool(j, "stale", v->stale);
+	write_room(v, j);
 	json_close(j, '}');
 }
 

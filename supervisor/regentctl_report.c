@@ -133,7 +133,12 @@ static void put_if(const char *title, const json_t *object, const char *key)
 	putchar('\n');
 }
 
-static void put_now(const json_t *now)
+static double mib(const json_t *now, const char *key)
+{
+	return (double)json_integer_value(json_object_get(now, key)) / 1024;
+}
+
+static void put_now(const json_t *now, bool hands_over)
 {
 	if (!json_is_object(now))
 		return;
@@ -141,6 +146,11 @@ static void put_now(const json_t *now)
 	put(ctl_string(now, "state"));
 	fputs(json_is_true(json_object_get(now, "held")) ? ", held" : ", not held", stdout);
 	puts(json_is_true(json_object_get(now, "stale")) ? ", stale: serves older code" : "");
+	if (!hands_over || !json_is_integer(json_object_get(now, "room_kib")) || !json_integer_value(json_object_get(now, "double_kib")))
+		return;
+	put_title("memory");
+	printf("a second one takes about %.0f MiB, %.0f are left%s\n", mib(now, "double_kib"), mib(now, "room_kib"),
+	       json_is_false(json_object_get(now, "fits")) ? ": a reload would be in place, unless handover = force" : "");
 }
 
 void ctl_print_report(const json_t *result)
@@ -166,5 +176,5 @@ void ctl_print_report(const json_t *result)
 		put(json_is_string(line) ? json_string_value(line) : "?");
 		putchar('\n');
 	}
-	put_now(json_object_get(result, "now"));
+	put_now(json_object_get(result, "now"), strcmp(ctl_string(json_object_get(report, "handover"), "reload"), "handover") == 0);
 }

@@ -93,7 +93,7 @@ static void test_check(void **state)
 	const char *text = answer_to(f, "check a");
 	expect_in(text, "{\"result\":\"done\",\"status\":0,\"text\":\"a.ini: a reload is a handover\",\"name\":\"a.ini\",\"report\":{");
 	expect_in(text, "\"addresses\":[\"/run/a.sock\"]");
-	expect_in(text, "\"now\":{\"state\":\"ready\",\"held\":false,\"stale\":false}}");
+	expect_in(text, "\"now\":{\"state\":\"ready\",\"held\":false,\"stale\":false,\"double_kib\":");
 	spec_free(f->spec);
 	f->spec = spec_of("line 9: stats");
 	text = answer_to(f, "check a.ini");
