@@ -26,7 +26,7 @@ static void put_part(const struct ctl_request *r, const json_t *part)
 	ctl_put(stderr, ctl_string(part, "stage"), false);
 	fputs(": ", stderr);
 	ctl_put(stderr, ctl_string(part, "reason"), false);
-	fputs(serves ? "; the old code serves on\n" : "; it is down\n", stderr);
+	fputs(strcmp(r->verb, "rehearse") == 0 ? "; nothing was changed\n" : serves ? "; the old code serves on\n" : "; it is down\n", stderr);
 	put_indented(ctl_string(part, "last_lines"));
 	if (!*logger)
 		return;
@@ -40,7 +40,8 @@ void ctl_print_failures(const struct ctl_request *r, const json_t *vassals)
 	json_t *part;
 	for (size_t i = 0; (part = json_array_get(vassals, i)) != NULL; i++) {
 		int status = (int)json_integer_value(json_object_get(part, "status"));
-		bool was_asked = strcmp(ctl_string(part, "stage"), "none") != 0;
+		const char *stage = ctl_string(part, "stage");
+		bool was_asked = strcmp(stage, "none") != 0 && strcmp(stage, "no-rehearsal") != 0;
 		if (was_asked && (status == CTL_FAILED || status == CTL_DOWN))
 			put_part(r, part);
 	}

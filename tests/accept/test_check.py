@@ -7,7 +7,8 @@ import subprocess
 
 import pytest
 
-from asking import WAYS, result, wait_state
+from asking import WAYS, by_socket, result, status_of, wait_state
+from site_of_apps import Site
 from test_control import ready
 
 pytestmark = pytest.mark.regent_only("Held sockets and handover: a deploy cannot break the site")
@@ -113,6 +114,70 @@ def test_rehearse_needs_a_held_vassal(court):
     assert court.regentctl("rehearse", f"{other}.bak", "--as=a").returncode == 2
     assert result(court, "rehearse", "a", "relative.ini")["status"] == 2
     assert court.bytes("a.ini") == [1] and court.starts("a.ini") == 1
+
+
+@pytest.fixture
+def site(new_court):
+    """A real site that hands over, ready."""
+    site = Site(new_court, "--ready-for=0.1")
+    site.place = site.app("a", lines=["need-app = true", "[regent]", "handover = yes", "health = /"])
+    wait_state(site.court, "a.ini", "ready")
+    return site
+
+
+def broken(site):
+    return (site.court.setup.apps / "broken.py").read_text()
+
+
+@pytest.mark.limit(40)
+def test_rehearse(site):
+    """Another checkout is started beside the site and judged: 0 or 1, with its last lines; the site serves as before and is not stale."""
+    court, pid = site.court, status_of(site.court, "a")["pid"]
+    other = court.base / "next"
+    other.mkdir()
+    (other / "app.py").write_text((court.setup.apps / "hello.py").read_text())
+    (other / "answer").write_text("two")
+    (other / "a.ini").write_text((court.vassals_dir / "a.ini").read_text().replace(f"chdir = {site.place}", f"chdir = {other}"))
+    done = court.regentctl("rehearse", "a.ini", cwd=other)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1].startswith("a.ini: passed the rehearsal ("), done
+    assert site.ask(site.place) == (200, "one")
+    (other / "app.py").write_text(broken(site))
+    done = court.regentctl("rehearse", other / "a.ini", "--as", "a")
+    assert done.returncode == 1, done
+    assert done.stdout.splitlines()[-1] == "a.ini: the rehearsal failed, nothing was changed: exited 22: no app could be loaded"
+    assert "a.ini: rehearse failed at stage exit: exited 22: no app could be loaded; nothing was changed" in done.stderr.splitlines()
+    assert "    RuntimeError: the settings are gone" in done.stderr.splitlines()
+    found = status_of(court, "a")
+    assert (found["state"], found["pid"], found["stale"], found["beside"], found["reloads"]) == ("ready", pid, False, None, 0)
+    assert result(court, "status", "--check")["status"] == 0
+    assert not any(event.get("stale") for event in by_socket(court, "events", "a"))
+    (other / "a.ini").unlink()
+    assert court.regentctl("rehearse", other / "a.ini").returncode == 1
+    assert site.ask(site.place) == (200, "one")
+
+
+@pytest.mark.limit(40)
+def test_stale_is_seen(site):
+    """The old code serves on: in the verdict, in status (text, JSON, --check) and in events, until newer code passes."""
+    court = site.court
+    (site.place / "app.py").write_text(broken(site))
+    done = court.regentctl("reload", "a")
+    assert done.returncode == 1, done
+    assert done.stdout.splitlines()[-1] == "a.ini: reload failed, the old code serves on: exited 22: no app could be loaded"
+    assert "a.ini: reload failed at stage exit: exited 22: no app could be loaded; the old code serves on" in done.stderr.splitlines()
+    assert site.ask(site.place) == (200, "one")
+    found = status_of(court, "a")
+    assert (found["state"], found["stale"], found["held"], found["last_failure"]["stage"]) == ("ready", True, True, "exit")
+    shown = court.regentctl("status")
+    assert "stale: serves older code; exited 22: no app could be loaded" in shown.stdout
+    assert shown.stdout.splitlines()[-1] == "1 vassal: 1 ready; 1 stale: serves older code"
+    assert court.regentctl("status", "--check").returncode == court.regentctl("status", "a", "--check").returncode == 1
+    assert "  ready, stale  " in court.regentctl("events", "a").stdout.splitlines()[-2]
+    (site.place / "app.py").write_text((court.setup.apps / "hello.py").read_text())
+    (site.place / "answer").write_text("two")
+    assert court.regentctl("reload", "a").returncode == 0
+    assert site.ask(site.place) == (200, "two")
+    assert not status_of(court, "a")["stale"] and "stale" not in court.regentctl("status").stdout
 
 
 # ---- a request for many
