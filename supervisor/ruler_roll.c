@@ -157,10 +157,10 @@ static void say_names(char *buf, size_t size, const struct tally *t, const char 
 static void say_end(const struct roll *roll)
 {
 	char failed[2 * sizeof roll->stale.names + 64] = "";
-	say_names(failed, sizeof failed, &roll->stale, "stale: the old code serves on");
+	say_names(failed, sizeof failed, &roll->stale, "stale");
 	say_names(failed, sizeof failed, &roll->down, "down");
 	if (failed[0])
-		log_error("regent: %zu vassals reloaded%s", roll->reloaded, failed);
+		log_error("regent: %zu reloaded%s", roll->reloaded, failed);
 	else
 		log_notice("regent: all vassals reloaded: %zu", roll->reloaded);
 }

@@ -39,7 +39,7 @@ def test_who_failed_is_named(new_court):
     ready(court, names)
     assert court.regentctl("stop", "stopped.ini").returncode == 0
     court.send(signal.SIGHUP)
-    court.wait_for(lambda: "regent: 2 vassals reloaded, 1 down (bad.ini)" in court.log, what="the end is said")
+    court.wait_for(lambda: "regent: 2 reloaded, 1 down (bad.ini)" in court.log, what="the end is said")
     assert court.words("a.ini") == court.words("b.ini") == ["start", "1"]
     assert "1" not in court.words("stopped.ini")
 
