@@ -6,6 +6,7 @@
 #include "supervisor/regentctl.h"
 
 #define COLUMNS_MAX 12
+#define REMARK_PARTS 4
 
 /* Code points, near enough to columns. */
 static size_t width(const char *text)
@@ -105,10 +106,10 @@ static json_t *waits(const json_t *vassal)
 static json_t *remark(const json_t *vassal)
 {
 	bool stale = json_is_true(json_object_get(vassal, "stale"));
-	json_t *parts[] = { json_string(stale ? "stale: serves older code" : ""), json_string(ctl_string(vassal, "reason")),
+	json_t *parts[REMARK_PARTS] = { json_string(stale ? "stale: serves older code" : ""), json_string(ctl_string(vassal, "reason")),
 			    beside(vassal), waits(vassal) };
 	json_t *text = json_string("");
-	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+	for (size_t i = 0; i < REMARK_PARTS; i++) {
 		const char *so_far = json_string_value(text), *part = json_string_value(parts[i]);
 		if (so_far && part && *part) {
 			json_t *longer = json_sprintf("%s%s%s", so_far, *so_far ? "; " : "", part);
