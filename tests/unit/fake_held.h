@@ -193,7 +193,7 @@ static bool exists(const char *path)
 	return lstat(path, &st) == 0;
 }
 
-static void wait_until(const char *path, bool there)
+__attribute__((unused)) static void wait_until(const char *path, bool there)
 {
 	for (int i = 0; i < DEADLINE_MS / 5 && exists(path) != there; i++)
 		poll(NULL, 0, 5);
