@@ -145,7 +145,7 @@ static int compose_spawn(struct keeper *k, struct held *held, struct keeper_orde
 	w->identity = &order->identity;
 	w->inotify = keeper_repair_inotify(k);
 	w->side = order->side;
-	w->hide = order->is_beside;
+	w->apart = order->is_beside;
 	for (unsigned i = 0; i < w->wish.n; i++) {
 		const char *text = w->wish.address[i];
 		const struct held_address *other = holdings_address(&k->held, text);
@@ -201,8 +201,8 @@ static int take_bound(struct keeper *k, struct held *held, const struct keeper_o
 		}
 		struct held_address *a = held_find(held, w->wish.address[i]);
 		if (is_new || w->lead & (1U << i)) {
-			a->is_hidden = w->hide;
-			a->side = w->hide ? !order->side : order->side;
+			a->is_hidden = w->apart;
+			a->side = w->apart ? !order->side : order->side;
 		}
 		keeper_repair_watched(k, a, answer->watches[i]);
 		if (!order->is_cancelled)
