@@ -1,12 +1,15 @@
-"""Answers, unless a file `hang` lies beside it: then a request waits until that is gone."""
+"""Answers, unless a file `hang` lies beside it: then a request waits until that is gone, and `asked` is a byte longer."""
 import os
 import time
 
-HANG = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hang")
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def application(environ, start_response):
-    while os.path.exists(HANG):
+    if os.path.exists(f"{HERE}/hang"):
+        with open(f"{HERE}/asked", "a") as f:
+            f.write(".")
+    while os.path.exists(f"{HERE}/hang"):
         time.sleep(0.05)
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"alive"]
