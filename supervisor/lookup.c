@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "supervisor/logger.h"
+#include "supervisor/reading.h"
 #include "supervisor/ruler_inside.h"
 #include "vassals/identity.h"
 #include "vassals/util.h"
@@ -25,19 +26,12 @@ static void take_print(const struct ruler *r, const struct stat *st, struct cour
 	};
 }
 
-/* Whether holding its sockets or handing it over is asked for at all, by whomever. */
-static bool may_hold(const struct ruler *r, const struct spec *spec)
-{
-	return r->options->hold_sockets || r->options->handover > SPEC_HANDOVER_NO || spec->hold_sockets == SPEC_CHOICE_YES ||
-	       spec->handover > SPEC_HANDOVER_NO;
-}
-
 /* Nothing in it differs from what is so without a spec. */
 static bool is_plain(const struct ruler *r, const struct spec *spec)
 {
 	return spec->signal == SPEC_SIGNAL_ACCEPTING && !spec->has_app && !spec->logger && !spec->health && !spec->uid && !spec->gid &&
 	       !spec->unsure && !spec->calm && spec->ready_for_ms == UINT32_MAX && spec->start_timeout_ms == UINT32_MAX &&
-	       spec->handover == SPEC_HANDOVER_UNSET && spec->hold_sockets == SPEC_CHOICE_UNSET && !may_hold(r, spec);
+	       spec->handover == SPEC_HANDOVER_UNSET && spec->hold_sockets == SPEC_CHOICE_UNSET && !reading_may_hold(r, spec);
 }
 
 /* Whom the ini asks for; only heeded (by the keeper too) where neither --uid nor tyrant decides. */
@@ -68,34 +62,66 @@ static void complain(const char *name, int error, unsigned line)
 		logger_once(LOG_ERR, name, util_now(), "[%s] cannot read %s: %s", name, name, strerror(-error));
 }
 
-static void see(struct ruler *r, const char *name, unsigned monitor, int fd, const struct stat *st)
+/* One look at a config that is being understood. */
+struct seen { unsigned monitor; bool booting; struct stat st; char name[]; };
+
+/* The ids must be known before the court can ask the keeper to start it, or a helper for what its ini includes. */
+static const struct subject *know_ids(struct ruler *r, const char *name, const struct spec *spec)
+{
+	struct court_vassal *cv = court_find(r->court, name);
+	if (!cv && court_expect(r->court, name, &cv) < 0) {
+		log_error("[%s] no memory", name);
+		return NULL;
+	}
+	struct subject *s = subject_of(r, cv);
+	if (s)
+		take_ids(s, spec);
+	cv->seen = 1;
+	return s;
+}
+
+static void understood(struct ruler *r, void *data, struct spec *spec, int error, unsigned line)
 {
 	struct court_fingerprint print;
-	struct spec *spec = NULL;
-	unsigned line = 0;
-	take_print(r, st, &print);
-	int error = spec_read(name, fd, NULL, &spec, &line);
+	struct seen *seen = data;
+	const char *name = seen->name;
+	take_print(r, &seen->st, &print);
 	if (error < 0)
 		complain(name, error, line);	/* uWSGI is the judge: it is started all the same */
 	if (spec)
 		print.hash = spec->hash;
-	/* The ids must be known before the court can ask the keeper to start it. */
 	struct court_vassal *cv = court_find(r->court, name);
-	if (!cv && court_expect(r->court, name, &cv) < 0) {
-		spec_free(spec);
-		log_error("[%s] no memory", name);
-		return;
-	}
-	struct subject *s = subject_of(r, cv);
-	if (s) {
-		take_ids(s, spec);
-		s->ctime_ns = ns_of(&st->st_ctim);
-	}
+	struct subject *s = cv ? subject_of(r, cv) : NULL;
+	if (s)
+		s->ctime_ns = ns_of(&seen->st.st_ctim);
 	if (spec && is_plain(r, spec))
 		spec = spec_free(spec);
-	court_seen(r->court, name, (uint16_t)monitor, &print, spec, r->listing && r->start->first);
-	if (s)
-		subject_seen(s);
+	if (cv)
+		court_seen(r->court, name, (uint16_t)seen->monitor, &print, spec, seen->booting);
+	else
+		spec_free(spec);
+	free(seen);
+}
+
+static void see(struct ruler *r, const char *name, unsigned monitor, int fd, const struct stat *st)
+{
+	size_t n = strlen(name) + 1;
+	struct seen *seen = malloc(sizeof *seen + n);
+	int mine = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (!seen || mine < 0) {
+		complain(name, mine < 0 ? -errno : -ENOMEM, 0);
+		util_close(mine);
+		free(seen);
+		return;
+	}
+	*seen = (struct seen){ .monitor = monitor, .booting = r->listing && r->start->first, .st = *st };
+	memcpy(seen->name, name, n);
+	const struct reading_config config = { .name = seen->name, .monitor = monitor, .ids = know_ids, .done = understood, .data = seen };
+	int error = reading_begin(r, &config, mine, free);
+	if (error < 0) {
+		complain(name, error, 0);
+		free(seen);
+	}
 }
 
 /* ---- when only others may look */
@@ -174,6 +200,7 @@ void lookup_found(void *data, struct monitor *m, enum monitor_hint hint, const c
 	struct ruler *r = data;
 	if (r->phase == RULER_DISSOLVING)
 		return;
+	reading_cancel(r, name, understood);	/* it is of older news */
 	if (hint == MONITOR_GONE)
 		court_missing(r->court, name);
 	else

@@ -10,6 +10,7 @@
 
 #include "supervisor/logger.h"
 #include "supervisor/privileges.h"
+#include "supervisor/reading.h"
 #include "supervisor/ruler_inside.h"
 #include "vassals/util.h"
 
@@ -237,6 +238,7 @@ static int ruler_new(struct ruler *r, const struct ruler_start *start)
 
 static void ruler_free(struct ruler *r)
 {
+	reading_cancel(r, NULL, NULL);
 	for (unsigned i = 0; r->monitors && i < r->options->emperor.n; i++)
 		monitor_free(r->monitors[i]);
 	free(r->monitors);

@@ -6,22 +6,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "supervisor/reading.h"
 #include "supervisor/ruler_inside.h"
 #include "vassals/spec.h"
 #include "vassals/util.h"
 
-struct checking { uint64_t waiter; char *name; };
-
-static void tell(struct ruler *r, const struct checking *check, int fd)
-{
-	struct stat st;
-	struct spec *spec = NULL;
-	unsigned line = 0;
-	int error = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? spec_read(check->name, fd, NULL, &spec, &line) : -EINVAL;
-	if (r->commands)
-		commands_checked(r->commands, check->waiter, spec, error, line);
-	spec_free(spec);
-}
+struct checking { uint64_t waiter; unsigned monitor; char *name; };
 
 static void free_checking(struct checking *check)
 {
@@ -29,15 +19,46 @@ static void free_checking(struct checking *check)
 	free(check);
 }
 
+static void told(struct ruler *r, void *data, struct spec *spec, int error, unsigned line)
+{
+	struct checking *check = data;
+	if (r->commands)
+		commands_checked(r->commands, check->waiter, spec, error, line);
+	spec_free(spec);
+	free_checking(check);
+}
+
+static const struct subject *known_ids(struct ruler *r, const char *name, const struct spec *spec)
+{
+	const struct court_vassal *cv = court_find(r->court, name);
+	(void)spec;	/* those of its last look: a check changes nothing */
+	return cv ? cv->world : NULL;
+}
+
+static void forget(void *data)
+{
+	free_checking(data);
+}
+
+/* With all that it pulls in. Takes check. */
+static void tell(struct ruler *r, struct checking *check, int fd)
+{
+	const struct reading_config config = { .name = check->name, .monitor = check->monitor, .follow = true, .ids = known_ids, .done = told,
+					       .data = check };
+	int mine = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	int error = mine < 0 ? -errno : reading_begin(r, &config, mine, forget);
+	if (error < 0)
+		told(r, check, NULL, error, 0);
+}
+
 static void read_done(struct ruler *r, void *data, const struct errand_answer *answer, int fd)
 {
 	struct checking *check = data;
 	if (answer->error == 0)
 		tell(r, check, fd);
-	else if (r->commands)
-		commands_checked(r->commands, check->waiter, NULL, -answer->error, 0);
+	else
+		told(r, check, NULL, -answer->error, 0);
 	util_close(fd);
-	free_checking(check);
 }
 
 /* Where its monitor found it. */
@@ -70,6 +91,7 @@ int ruler_check(void *data, struct court_vassal *cv, uint64_t waiter)
 		return -ENOMEM;
 	}
 	check->waiter = waiter;
+	check->monitor = cv->monitor;
 	int error = path_of(r, cv, path);
 	CLEANUP_FD int fd = error < 0 ? -1 : open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (error == 0 && fd < 0 && (errno == EACCES || errno == EPERM))
@@ -78,6 +100,7 @@ int ruler_check(void *data, struct court_vassal *cv, uint64_t waiter)
 		error = -errno;
 	if (error == 0)
 		tell(r, check, fd);
-	free_checking(check);
+	else
+		free_checking(check);
 	return error;
 }

@@ -9,6 +9,7 @@
  *   subject.c      what hangs on one vassal: timer, its generations
  *   strand.c       one generation: wire, output, private socket
  *   lookup.c       a name that a monitor saw -> fingerprint and spec -> court
+ *   reading.c      a config understood, with what it pulls in
  *   liveness.c     health-interval: whether one that serves still answers
  *   prober.c       one request to a generation */
 #ifndef REGENT_RULER_INSIDE_H
@@ -32,6 +33,7 @@ enum ruler_phase { RULER_ADOPTING, RULER_RULING, RULER_DISSOLVING };
 
 struct ruler;
 struct prober;
+struct reading;
 struct liveness;
 struct roll;
 
@@ -100,6 +102,7 @@ struct ruler {
 	struct ruler_errand errands[RULER_ERRANDS_MAX];
 	struct errand_wish *errand_wishes;	/* in their order */
 	ev_timer errand_retry;
+	struct reading *readings;	/* that wait for a file to be fetched */
 	uint64_t next_serial;
 	struct spawn_wish *spawns, **spawns_end;
 	struct subject *dirty;		/* their records are newer than the keeper's */
