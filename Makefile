@@ -30,7 +30,7 @@ VASSALS    := $(wildcard vassals/*.c)
 SUPERVISOR := $(filter-out supervisor/main.c supervisor/regentctl%.c,$(wildcard supervisor/*.c))
 CLIENT     := $(wildcard supervisor/regentctl*.c)
 # What the client shares with the daemon: who reads an ini and says what it means.
-SHARED     := $(wildcard vassals/spec*.c vassals/sockets_text.c) vassals/ini.c vassals/util.c supervisor/json.c supervisor/report.c
+SHARED     := $(wildcard vassals/spec*.c vassals/sockets_text.c) vassals/ini.c vassals/util.c supervisor/json.c supervisor/report.c supervisor/sources.c
 LIB        := $(VASSALS) $(SUPERVISOR)
 
 OBJ  = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
