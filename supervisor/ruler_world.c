@@ -14,6 +14,7 @@
 
 #define RETIRE_MERCY_NS (60 * NSEC_PER_SEC)	/* uWSGI's own worker-reload-mercy: then it needs no word of ours */
 #define RETIRE_MERCY_MAX 86400			/* s; the keeper refuses more */
+/* That they are equal is the point. NOLINTNEXTLINE(misc-redundant-expression) */
 static_assert((int)VASSAL_SEND_PAUSED == (int)LINK_SEND_PAUSED, "the court's arg is the link's");
 
 static uint64_t world_now(void *data)

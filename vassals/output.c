@@ -189,7 +189,7 @@ static char *tail_from(const struct output *o, uint64_t begin, size_t max_lines)
 			break;
 		from--;
 	}
-	char *text = malloc(o->written - from + 1);
+	char *text = calloc(1, o->written - from + 1);
 	if (!text)
 		return NULL;
 	for (uint64_t i = from; i < o->written; i++)
