@@ -28,20 +28,20 @@ static struct sockets_wish only(const struct sockets_wish *wish, unsigned i)
 	return one;
 }
 
-static int lead(const struct helper_work *w, unsigned i, struct helper_answer *a)
+static int lead(const struct helper_work *w, unsigned i, unsigned side, struct helper_answer *a)
 {
 	struct sockets_wish one = only(&w->wish, i);
-	int r = sockets_switch(&one, &w->pairs[i], w->side, &a->fault);
+	int r = sockets_switch(&one, &w->pairs[i], side, &a->fault);
 	a->fault.index = i;
 	return r;
 }
 
-static int publish(const struct helper_work *w, struct helper_answer *a)
+static int lead_again(const struct helper_work *w, struct helper_answer *a)
 {
 	int r = 0;
 	for (unsigned i = 0; i < w->wish.n && r == 0; i++)
 		if (w->lead & (1U << i))
-			r = lead(w, i, a);
+			r = lead(w, i, w->side, a);
 	for (unsigned i = 0; i < w->wish.n && r < 0; i++)
 		if (a->bound & (1U << i))
 			sockets_remove(w->wish.address[i], &w->pairs[i]);
@@ -69,7 +69,7 @@ static int prepare(struct helper_work *w, struct helper_answer *a)
 			a->bound |= 1U << i;
 	int r = sockets_prepare(&w->wish, w->pairs, w->side | (w->apart ? SOCKETS_APART : 0), &a->fault);
 	if (r == 0)
-		r = publish(w, a);
+		r = lead_again(w, a);
 	if (r == 0)
 		watch(w, a);
 	return r;

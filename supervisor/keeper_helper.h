@@ -25,7 +25,7 @@ struct helper_work {
 	struct sockets_pair pairs[SOCKETS_MAX];	/* borrowed */
 	uint8_t sides[SOCKETS_MAX];		/* HELPER_REPAIR: where clients were */
 	unsigned side;
-	bool apart;				/* HELPER_PREPARE: what is new shall not be met before a switch: the generation was not judged yet */
+	bool apart;				/* HELPER_PREPARE: nobody meets what is new before a switch */
 	uint32_t lead;				/* HELPER_PREPARE: bit i: clients of address i, bound before, are to reach `side` */
 	bool force;
 	const struct identity *identity;

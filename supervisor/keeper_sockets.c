@@ -202,7 +202,7 @@ static int take_bound(struct keeper *k, struct held *held, const struct keeper_o
 		struct held_address *a = held_find(held, w->wish.address[i]);
 		if (is_new || w->lead & (1U << i)) {
 			a->is_hidden = w->apart;
-			a->side = w->apart ? !order->side : order->side;
+			a->side = order->side;
 		}
 		keeper_repair_watched(k, a, answer->watches[i]);
 		if (!order->is_cancelled)

@@ -141,16 +141,20 @@ static void test_too_many_orders(void **state)
 static void test_taken_address(void **state)
 {
 	struct fake *f = *state;
-	struct generation g = start_held(f, good, "\n:38219\n", 0);
-	post_held(f, "other.ini", "\n0.0.0.0:38219\n", 0);
+	char text[64], expected[96];
+	snprintf(text, sizeof text, "\n:%u\n", own_port(0));
+	struct generation g = start_held(f, good, text, 0);
+	snprintf(text, sizeof text, "\n0.0.0.0:%u\n", own_port(0));
+	post_held(f, "other.ini", text, 0);
 	expect_failed(f, LAUNCH_SOCKETS, EADDRINUSE);
-	assert_non_null(strstr(words(f), "0.0.0.0:38219 is held for good.ini"));
+	snprintf(expected, sizeof expected, "0.0.0.0:%u is held for good.ini", own_port(0));
+	assert_non_null(strstr(words(f), expected));
 	post_held(f, "other.ini", place.text[0], 0);
 	struct link_message m = expect(f, LINK_STARTED);
 	struct generation other = take_held(&m);
 	post_held(f, "third.ini", place.text[0], 0);
 	expect_failed(f, LAUNCH_SOCKETS, EADDRINUSE);
-	assert_int_equal(ask("127.0.0.1:38219"), g.s.pid);
+	assert_int_equal(ask(place.tcp[0]), g.s.pid);
 	assert_int_equal(ask(place.path[0]), other.s.pid);
 	finish_held(f, &g, good);
 	finish_held(f, &other, "other.ini");

@@ -116,11 +116,12 @@ static void test_good(void **state)
 	assert_int_equal(got.watches[1], 8);
 	close(fds[0]);
 	close(fds[1]);
-	strcpy(w.wish.address[0], "127.0.0.1:38221");
-	fds[0] = tcp_listener(38221);
-	fds[1] = tcp_listener(38221);
+	const unsigned port = 10000 + (unsigned)getpid() % 5000 * 4;
+	snprintf(w.wish.address[0], SOCKETS_ADDRESS_MAX, "127.0.0.1:%u", port);
+	fds[0] = tcp_listener((uint16_t)port);
+	fds[1] = tcp_listener((uint16_t)port);
 	assert_int_equal(read_it(&w, &a, sizeof a, fds, 2, &got), 0);
-	strcpy(w.wish.address[0], ":38221");	/* that is another address */
+	snprintf(w.wish.address[0], SOCKETS_ADDRESS_MAX, ":%u", port);	/* that is another address */
 	assert_int_equal(read_it(&w, &a, sizeof a, fds, 2, &got), -EADDRNOTAVAIL);
 	close(fds[0]);
 	close(fds[1]);
@@ -136,7 +137,7 @@ static void test_wrong_descriptors(void **state)
 	struct { int fd, error; } wrong[] = {
 		{ open("/etc/passwd", O_RDONLY | O_CLOEXEC), -ENOTSOCK }, { open("/proc/self/mem", O_RDONLY | O_CLOEXEC), -ENOTSOCK },
 		{ socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), -EINVAL }, { listener(path, SOCK_DGRAM), -EINVAL },
-		{ listener(other, SOCK_STREAM), -EADDRNOTAVAIL }, { tcp_listener(38222), -EADDRNOTAVAIL },
+		{ listener(other, SOCK_STREAM), -EADDRNOTAVAIL }, { tcp_listener(0), -EADDRNOTAVAIL },
 		{ fcntl(good, F_DUPFD_CLOEXEC, 0), 0 },
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
