@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "supervisor/report.h"
+#include "supervisor/sources.h"
 #include "vassals/identity.h"
 #include "vassals/spec.h"
 #include "vassals/util.h"
@@ -85,7 +86,11 @@ static void check_file(struct check *c, const char *path)
 		fault(c, path, strerror(errno));
 		return;
 	}
-	int r = spec_read(path, fd, NULL, &spec, &line);
+	const struct spec_sources lists = {
+		.inherit_before = c->o->vassals_inherit_before.items, .include_before = c->o->vassals_include_before.items,
+		.set = c->o->vassals_set.items, .inherit = c->o->vassals_inherit.items, .include = c->o->vassals_include.items,
+	};
+	int r = sources_read(path, fd, &lists, &spec, &line);
 	if (r == -EBADMSG) {
 		snprintf(text, sizeof text, "line %u is not a setting", line);
 		fault(c, path, text);

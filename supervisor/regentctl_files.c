@@ -125,35 +125,14 @@ static struct ctl_outcome unreadable(const char *file, int error, unsigned line)
 	return o;
 }
 
-/* With what it pulls in, as if its directory were that of the vassals. 0 or negative errno. */
-static int read_followed(const char *file, int fd, struct sources *sources, struct spec **ret, unsigned *line)
-{
-	const char *slash = strrchr(file, '/');
-	CLEANUP_FREE char *directory = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup(".");
-	int error = directory ? sources_init(sources, directory, slash ? slash + 1 : file) : -ENOMEM;
-	sources->spec.follow = true;
-	while (error == 0) {
-		error = spec_read(file, fd, &sources->spec, ret, line);
-		if (error < 0 || !(*ret)->wants || sources_open(sources, (*ret)->wants) < 0)
-			break;
-		*ret = spec_free(*ret);
-	}
-	return error;
-}
-
 /* 0 or negative errno. */
 static int read_file(const char *file, struct spec **ret, unsigned *line)
 {
 	struct stat st;
-	struct sources sources = { 0 };
 	CLEANUP_FD int fd = open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return -EISDIR;
-	int error = read_followed(file, fd, &sources, ret, line);
-	sources_clear(&sources);
-	return error;
+	return S_ISREG(st.st_mode) ? sources_read(file, fd, NULL, ret, line) : -EISDIR;
 }
 
 static struct ctl_outcome judge(const char *file, const struct spec *spec, const struct report_defaults *defaults)

@@ -121,3 +121,42 @@ void sources_clear(struct sources *s)
 		free(s->text[i]);
 	memset(s, 0, sizeof *s);
 }
+
+static void take_lists(struct spec_sources *s, const struct spec_sources *lists)
+{
+	s->inherit_before = lists->inherit_before;
+	s->include_before = lists->include_before;
+	s->set = lists->set;
+	s->inherit = lists->inherit;
+	s->include = lists->include;
+}
+
+static int read_with(struct sources *s, const char *file, int fd, struct spec **ret, unsigned *line)
+{
+	for (;;) {
+		struct spec *spec = NULL;
+		int error = spec_read(file, fd, &s->spec, &spec, line);
+		if (error < 0)
+			return error;
+		if (!spec->wants || sources_open(s, spec->wants) < 0) {
+			*ret = spec;
+			return 0;
+		}
+		spec_free(spec);
+	}
+}
+
+int sources_read(const char *file, int fd, const struct spec_sources *lists, struct spec **ret, unsigned *line)
+{
+	struct sources s = { 0 };
+	const char *slash = strrchr(file, '/');
+	CLEANUP_FREE char *directory = slash ? strndup(file, (size_t)(slash - file) + 1) : strdup(".");
+	int error = directory ? sources_init(&s, directory, slash ? slash + 1 : file) : -ENOMEM;
+	s.spec.follow = true;
+	if (lists)
+		take_lists(&s.spec, lists);
+	if (error == 0)
+		error = read_with(&s, file, fd, ret, line);
+	sources_clear(&s);
+	return error;
+}

@@ -25,4 +25,8 @@ int sources_open(struct sources *s, const char *path);
 int sources_add(struct sources *s, const char *path, int fd, int error);
 void sources_clear(struct sources *s);
 
+/* All of it at once: the config at file, open as fd, with what it pulls in, opened here, as if its directory were that of the vassals.
+ * lists: those of the command line, or NULL. 0 or negative errno, as spec_read(). */
+int sources_read(const char *file, int fd, const struct spec_sources *lists, struct spec **ret, unsigned *line);
+
 #endif

@@ -100,6 +100,24 @@ def test_check_of_a_private_config(new_court):
     assert refused.returncode == 2 and "Permission denied" in refused.stdout
 
 
+def test_check_follows_what_is_pulled_in(court):
+    """include and inherit are read: by name with the vassal's rights, by file and by --check with the caller's."""
+    pn, www = court.accounts.pn, court.accounts.www
+    private = court.work / "private.ini"
+    private.write_text("[uwsgi]\nstats = 127.0.0.1:9191\n")
+    os.chown(private, pn.uid, pn.gid)
+    private.chmod(0o600)
+    path = config(court, "a.ini", "handover = yes", uwsgi=SOCKETS + f"include = {private}\n")
+    court.wait_for(lambda: result(court, "status", "a")["status"] == 0)
+    for found in (check(court, "a", status=1), check(court, path, status=1)):
+        assert found["report"]["handover"]["reload"] == "paused" and str(private) in found["report"]["handover"]["why_in_place"]
+    os.chown(path, www.uid, www.gid)  # who cannot read the other one is told that it is not known
+    unknown = court.regentctl_as(www, "check", path)
+    assert unknown.returncode == 1 and str(private) in unknown.stdout and "unsure" in unknown.stdout
+    done = court.run_there([str(court.setup.regent), "--check", "--emperor", str(court.vassals_dir), "--uid", pn.name])
+    assert done.returncode == 2 and str(private) in done.stdout
+
+
 # ---- rehearse
 def test_rehearse_needs_a_held_vassal(court):
     """Not held, not running, not there, no such kind of file: nothing is rehearsed, and the reason is said."""
