@@ -234,7 +234,7 @@ static void know_verb(struct ctl_request *r, char **words, size_t n, bool timeou
 	static const char *const asking[] = { "reload", "restart", "start", "stop", "rehearse", NULL }, *const listing[] = { "logs", "events", NULL };
 	r->verb = words[0];
 	r->asks = is_one_of(r->verb, asking);
-	r->many = r->asks && (has_word(words, n, "--all") || count_names(words, n) > 1);
+	r->many = r->asks && !r->path && (has_word(words, n, "--all") || count_names(words, n) > 1);
 	r->follows = is_one_of(r->verb, listing) && has_word(words, n, "--follow");
 	r->lists = is_one_of(r->verb, listing) && !r->follows;
 	for (size_t i = 1; i < n && strcmp(r->verb, "check") == 0 && !r->file; i++)

@@ -159,6 +159,7 @@ def test_rehearse(site):
     done = court.regentctl("rehearse", "a.ini", cwd=other)
     assert done.returncode == 0 and done.stdout.splitlines()[-1].startswith("a.ini: passed the rehearsal ("), done
     assert site.ask(site.place) == (200, "one")
+    assert "a.ini: renew-settling -> abandoning" in on_a_terminal(court, "rehearse", str(other / "a.ini"))[1]  # of one, each step is told
     (other / "app.py").write_text(broken(site))
     done = court.regentctl("rehearse", other / "a.ini", "--as", "a")
     assert done.returncode == 1, done
