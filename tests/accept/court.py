@@ -139,7 +139,10 @@ class Court:
         return starts[-1] if starts and process.alive(starts[-1]) else None
 
     def supervisor_kinds(self):
-        return {process.comm(pid): process.kinds(pid) for pid in self.supervisors()}
+        kinds = {process.comm(pid): process.kinds(pid) for pid in self.supervisors()}
+        if kinds.get("regent", {}).get("anon_inode:inotify") == 1:
+            del kinds["regent"]["anon_inode:inotify"]  # the keeper's own, made with the first socket that it holds, and kept
+        return kinds
 
     # ---- configs
     def text(self, name, lines):
