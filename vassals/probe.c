@@ -44,7 +44,7 @@ static size_t decode(char *to, const char *from, size_t n)
 static size_t name_size(const char *host)
 {
 	const char *colon = strrchr(host, ':');
-	bool port = colon && colon[1] && strspn(colon + 1, "0123456789") == strlen(colon + 1) && !(host[0] == '[' && colon[-1] != ']');
+	bool port = colon && colon[1] && strspn(colon + 1, "0123456789") == strlen(colon + 1);
 	return port ? (size_t)(colon - host) : strlen(host);
 }
 

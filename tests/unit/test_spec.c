@@ -134,6 +134,8 @@ static const struct { const char *text; enum spec_protocol probe; const char *ad
 	{ "set-placeholder = base=/run\nsocket = %(base)/a", SPEC_PROBE_UWSGI, "/run/a" },
 	{ "socket = %(base)/a\nbase = /run", SPEC_PROBE_UWSGI, "/run/a" },
 	{ "include = x\nbase = /run\nsocket = %(base)/a", SPEC_PROBE_NONE, NULL },
+	{ "include = x\nbase = /run\nuwsgi-socket = %(base)/a", SPEC_PROBE_NONE, NULL },
+	{ "base = /run\ninclude = x\nuwsgi-socket = %(base)/a", SPEC_PROBE_UWSGI, "/run/a" },
 	{ "include = x\nsocket = :1", SPEC_PROBE_NONE, NULL },
 	{ "include = x\nprotocol = http\nsocket = :1", SPEC_PROBE_HTTP, "127.0.0.1:1" },
 	{ "include = x\nuwsgi-socket = :1", SPEC_PROBE_UWSGI, "127.0.0.1:1" },
