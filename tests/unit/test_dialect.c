@@ -7,14 +7,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
-#include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "supervisor/sources.h"
 #include "vassals/ini.h"
 #include "vassals/spec_build.h"
 #include "vassals/util.h"
@@ -22,7 +21,7 @@
 #define LISTS 5
 static const char *const list_options[LISTS] = { "--inherit", "--include", "--set", "--inherit", "--include" };
 
-/* The first file is the vassal's. {} in a file is the test's directory. */
+/* The first file is the vassal's. {} in a file is the test's directory; ">TARGET" is a link. */
 struct scene {
 	const char *what;
 	const char *files[10];		/* name, text, name, text, ... */
@@ -79,6 +78,12 @@ static const struct scene scenes[] = {
 	  .files = { "shop.ini", "[uwsgi]\nini = :common\napp = shop\nsocket = /run/uwsgi/%(app)/socket\nchdir = /srv/%n\ninclude = limits.ini\n"
 				 "[common]\nmaster = true\nchmod-socket = 660\nchown-socket = www-data:www-data\nvirtualenv = /srv/%(app)/env\n",
 		     "limits.ini", "[uwsgi]\nharakiri = 30\nlisten = 128\nmax-requests = %(harakiri)00\n" } },
+	{ .what = "the vassal's ini is a link",
+	  .files = { "app.ini", ">sub/real.ini", "sub/real.ini", "[uwsgi]\nxa = %p %d %n %o\nsocket = %d%n.sock\ninclude = sub/inc.ini\n",
+		     "sub/inc.ini", ">inc2.ini", "sub/inc2.ini", "[uwsgi]\nxi = %p %d %n %o %c\n" } },
+	{ .what = "links on the way, dots, an absolute link",
+	  .files = { "app.ini", "[uwsgi]\ninclude = way/inc.ini\ninclude = sub/../way/./link.ini\ninclude = {}/way/link.ini\n", "way", ">sub",
+		     "sub/inc.ini", "[uwsgi]\nxi = %p %d %n %o %c\n", "sub/link.ini", ">{}/sub/inc.ini" } },
 	{ .what = "environment, files and arithmetic are not guessed",
 	  .files = { "app.ini", "[uwsgi]\nxa = $(HOME)\nxb = a%(xa)\nxc = 2\nworkers = %(xc * 3)\nsocket = @(/etc/hostname)\nxd = %(nothing)\nxe = 1\n" },
 	  .unknown = " xa xb workers socket xd " },
@@ -107,6 +112,11 @@ static void write_files(const struct scene *s)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(s->files) && s->files[i]; i += 2) {
 		char *text = in_place(s->files[i + 1]);
+		if (text[0] == '>') {
+			assert_int_equal(symlink(text + 1, s->files[i]), 0);
+			free(text);
+			continue;
+		}
 		FILE *f = fopen(s->files[i], "w");
 		assert_non_null(f);
 		fputs(text, f);
@@ -118,7 +128,7 @@ static void write_files(const struct scene *s)
 static void remove_files(const struct scene *s)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(s->files) && s->files[i]; i += 2)
-		unlink(s->files[i]);
+		assert_int_equal(unlink(s->files[i]), 0);
 }
 
 /* What pulls in or sets something is no setting of ours. */
@@ -167,31 +177,6 @@ static char *ask_uwsgi(const struct scene *s)
 
 /* ---- ours */
 
-static struct spec_source files[SPEC_FILES_MAX + 1];
-static size_t n_files;
-
-static void fetch(const char *path)
-{
-	struct spec_source *f = &files[n_files++];
-	char real[PATH_MAX], *text = NULL;
-	CLEANUP_FD int fd = open(path, O_RDONLY);
-	*f = (struct spec_source){ .path = strdup(path), .error = fd < 0 ? errno : 0 };
-	if (fd >= 0 && ini_load_fd(fd, &text, &f->size) == 0) {
-		f->text = text;
-		f->real = strdup(realpath(path, real));
-	}
-}
-
-static void drop_files(void)
-{
-	while (n_files > 0) {
-		n_files--;
-		free((void *)(uintptr_t)files[n_files].path);
-		free((void *)(uintptr_t)files[n_files].text);
-		free((void *)(uintptr_t)files[n_files].real);
-	}
-}
-
 static char *show(struct spec_build *b)
 {
 	char *out;
@@ -205,45 +190,55 @@ static char *show(struct spec_build *b)
 	return out;
 }
 
+/* All but the settings themselves. */
+static void drop(struct spec_build *b, struct spec *spec)
+{
+	spec_values_clear(&b->values);
+	for (unsigned i = 0; i < b->n_kept; i++)
+		free(b->kept[i]);
+	free(spec->wants);
+	free(spec->unsure);
+	free(spec->warnings);
+}
+
+static char *gather(const struct scene *s, struct sources *sources, bool *incomplete)
+{
+	struct spec spec = { 0 };
+	struct spec_build b = { .spec = &spec, .name = s->files[0] };
+	char *text = NULL, *out = NULL;
+	size_t size;
+	unsigned line;
+	CLEANUP_FD int fd = open(s->files[0], O_RDONLY);
+	assert_int_equal(ini_load_fd(fd, &text, &size), 0);
+	assert_int_equal(spec_gather(&b, &sources->spec, true, text, size, &line), 0);
+	if (!spec.wants)
+		out = show(&b);
+	else
+		assert_int_equal(sources_open(sources, spec.wants), 0);
+	*incomplete = b.incomplete;
+	drop(&b, &spec);
+	free(text);
+	return out;
+}
+
 static char *ask_us(const struct scene *s, bool *incomplete)
 {
-	char real[PATH_MAX], host[256], uid[16], gid[16], *lists[LISTS][2] = { 0 }, *environment[] = { (char *)(uintptr_t)s->environment, NULL };
+	char *lists[LISTS][2] = { 0 }, *environment[] = { (char *)(uintptr_t)s->environment, NULL }, *out;
+	struct sources sources = { 0 };
 	for (int i = 0; i < LISTS; i++)
 		lists[i][0] = (char *)(uintptr_t)s->lists[i];
-	gethostname(host, sizeof host);
-	snprintf(uid, sizeof uid, "%d", getuid());
-	snprintf(gid, sizeof gid, "%d", getgid());
-	struct spec_sources sources = {
-		.follow = true, .cwd = directory, .real = realpath(s->files[0], real), .host = host, .uid = uid, .gid = gid,
-		.user = getpwuid(getuid())->pw_name, .group = getgrgid(getgid())->gr_name, .cpus = (unsigned)sysconf(_SC_NPROCESSORS_ONLN),
-		.inherit_before = lists[0], .include_before = lists[1], .set = lists[2], .inherit = lists[3], .include = lists[4],
-		.environment = environment, .files = files,
-	};
-	for (;;) {
-		struct spec spec = { 0 };
-		struct spec_build b = { .spec = &spec, .name = s->files[0] };
-		char *text = NULL, *out = NULL;
-		size_t size;
-		unsigned line;
-		CLEANUP_FD int fd = open(s->files[0], O_RDONLY);
-		sources.n_files = n_files;
-		assert_int_equal(ini_load_fd(fd, &text, &size), 0);
-		assert_int_equal(spec_gather(&b, &sources, true, text, size, &line), 0);
-		if (!spec.wants)
-			out = show(&b);
-		else
-			fetch(spec.wants);
-		*incomplete = b.incomplete;
-		spec_values_clear(&b.values);
-		for (unsigned i = 0; i < b.n_kept; i++)
-			free(b.kept[i]);
-		free(text);
-		free(spec.wants);
-		free(spec.unsure);
-		free(spec.warnings);
-		if (out)
-			return out;
-	}
+	assert_int_equal(sources_init(&sources, ".", s->files[0]), 0);
+	assert_int_equal(sources_ids(&sources, getuid(), getgid()), 0);
+	sources.spec.inherit_before = lists[0];
+	sources.spec.include_before = lists[1];
+	sources.spec.set = lists[2];
+	sources.spec.inherit = lists[3];
+	sources.spec.include = lists[4];
+	sources.spec.environment = environment;
+	while ((out = gather(s, &sources, incomplete)) == NULL)
+		;
+	sources_clear(&sources);
+	return out;
 }
 
 /* Every line of ours is one of uWSGI's, in its order. */
@@ -275,7 +270,6 @@ static void test_scenes(void **state)
 		assert_int_equal(incomplete, s->incomplete);
 		free(its);
 		free(ours);
-		drop_files();
 		remove_files(s);
 	}
 }
