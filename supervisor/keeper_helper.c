@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "supervisor/holdings_sockets.h"
+#include "supervisor/keeper_trust.h"
 #include "vassals/util.h"
 
 #define FDS_MAX (2 * SOCKETS_MAX)
@@ -62,12 +63,23 @@ static void watch(const struct helper_work *w, struct helper_answer *a)
 	}
 }
 
+static int trust(const struct helper_work *w, struct helper_answer *a)
+{
+	int r = w->config ? keeper_trust(w->config, w->ruler_uid, w->ruler_gid) : 0;
+	if (r < 0)
+		strcpy(a->fault.step, "trust the config of its rehearsal");
+	return r;
+}
+
 static int prepare(struct helper_work *w, struct helper_answer *a)
 {
+	int r = trust(w, a);
+	if (r < 0)
+		return r;
 	for (unsigned i = 0; i < w->wish.n; i++)
 		if (w->pairs[i].fd[0] < 0)
 			a->bound |= 1U << i;
-	int r = sockets_prepare(&w->wish, w->pairs, w->side | (w->apart ? SOCKETS_APART : 0), &a->fault);
+	r = sockets_prepare(&w->wish, w->pairs, w->side | (w->apart ? SOCKETS_APART : 0), &a->fault);
 	if (r == 0)
 		r = lead_again(w, a);
 	if (r == 0)

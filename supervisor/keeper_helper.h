@@ -28,6 +28,9 @@ struct helper_work {
 	bool apart;				/* HELPER_PREPARE: nobody meets what is new before a switch */
 	uint32_t lead;				/* HELPER_PREPARE: bit i: clients of address i, bound before, are to reach `side` */
 	bool force;
+	const char *config;			/* HELPER_PREPARE: of a rehearsal, to be checked first; NULL: none */
+	uid_t ruler_uid;			/* who must not have written it */
+	gid_t ruler_gid;
 	const struct identity *identity;
 	int inotify;				/* the keeper's, -1: none */
 };

@@ -146,6 +146,9 @@ static int compose_spawn(struct keeper *k, struct held *held, struct keeper_orde
 	w->inotify = keeper_repair_inotify(k);
 	w->side = order->side;
 	w->apart = order->is_beside;
+	w->config = k->config->policy->privileged ? order->config : NULL;	/* else the ruler is the vassals' user anyway */
+	w->ruler_uid = k->config->ruler_uid;
+	w->ruler_gid = k->config->ruler_gid;
 	for (unsigned i = 0; i < w->wish.n; i++) {
 		const char *text = w->wish.address[i];
 		const struct held_address *other = holdings_address(&k->held, text);

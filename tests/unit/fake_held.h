@@ -180,13 +180,14 @@ static inline unsigned own_port(unsigned i)
 	return 10000 + (unsigned)getpid() % 5000 * 4 + i;
 }
 
-struct place { char directory[96], path[2][112], text[2][160], tcp[2][24], tcp_text[2][64]; };
+struct place { char directory[96], path[2][112], text[2][160], tcp[2][24], tcp_text[2][64], config[112]; };
 
 static void make_place(struct fake *f, struct place *p)
 {
 	snprintf(p->directory, sizeof p->directory, "%s/s", f->directory);
 	assert_int_equal(mkdir(p->directory, 0755), 0);
 	assert_true(geteuid() != 0 || chown(p->directory, VASSAL_UID, VASSAL_UID) == 0);
+	snprintf(p->config, sizeof p->config, "%s/s/next.ini", f->directory);
 	for (unsigned i = 0; i < 2; i++) {
 		snprintf(p->tcp[i], sizeof p->tcp[i], "127.0.0.1:%u", own_port(i));
 		snprintf(p->tcp_text[i], sizeof p->tcp_text[i], i ? "\n127.0.0.1:%u\n127.0.0.1:%u\n" : "\n127.0.0.1:%u\n", own_port(0), own_port(1));

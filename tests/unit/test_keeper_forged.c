@@ -175,6 +175,15 @@ static void test_cannot_bind(void **state)
 
 /* ---- rehearsals */
 
+static void make_file(const char *path, uid_t owner, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(fchmod(fd, mode), 0);
+	assert_true(geteuid() != 0 || fchown(fd, owner, (gid_t)-1) == 0);
+	close(fd);
+}
+
 static void test_rehearsal(void **state)
 {
 	struct fake *f = *state;
@@ -186,9 +195,12 @@ static void test_rehearsal(void **state)
 		snprintf(text, sizeof text, "%s%s", place.text[0], wrong[i]);
 		expect_not_started(f, good, text, LINK_SPAWN_BESIDE | LINK_SPAWN_REHEARSAL, "no config that may be rehearsed");
 	}
-	snprintf(text, sizeof text, "%sconfig=/srv/next/good.ini\n", place.text[0]);
+	make_file(place.config, (uid_t)-1, 0644);
+	snprintf(text, sizeof text, "%sconfig=%s\n", place.text[0], place.config);
 	struct generation r = start_held(f, good, text, LINK_SPAWN_BESIDE | LINK_SPAWN_REHEARSAL);
-	assert_int_equal(strncmp(r.said, "--ini|/srv/next/good.ini|", 25), 0);
+	snprintf(text, sizeof text, "--ini|%s|", place.config);
+	assert_int_equal(strncmp(r.said, text, strlen(text)), 0);
+	unlink(place.config);
 	assert_int_equal(ask_private(&r), r.s.pid);
 	post_switch(f, good, r.s.generation, 0);
 	expect_switched(f, r.s.generation, EPERM);
@@ -196,6 +208,23 @@ static void test_rehearsal(void **state)
 	assert_int_equal(ask(place.path[0]), g.s.pid);
 	finish_held(f, &r, good);
 	assert_int_equal(ask(place.path[0]), g.s.pid);
+	finish_held(f, &g, good);
+}
+
+/* A ruler that was taken over must not run what it has written itself; more in test_keeper_trust.c. */
+static void test_rehearsal_of_the_rulers(void **state)
+{
+	struct fake *f = *state;
+	char text[400];
+	if (geteuid() != 0)
+		skip();
+	struct generation g = start_held(f, good, place.text[0], 0);
+	make_file(place.config, RULER_UID, 0644);
+	snprintf(text, sizeof text, "%sconfig=%s\n", place.text[0], place.config);
+	post_held(f, good, text, LINK_SPAWN_BESIDE | LINK_SPAWN_REHEARSAL);
+	expect_failed(f, LAUNCH_SOCKETS, EPERM);
+	assert_non_null(strstr(words(f), "trust the config of its rehearsal"));
+	unlink(place.config);
 	finish_held(f, &g, good);
 }
 
@@ -291,6 +320,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		HELD(test_beside_nobody), HELD(test_beside_unheld), HELD(test_too_many_generations), HELD(test_texts_and_flags), HELD(test_switch),
 		HELD(test_close_of_living), HELD(test_too_many_orders), HELD(test_taken_address), HELD(test_cannot_bind), HELD(test_rehearsal),
+		HELD(test_rehearsal_of_the_rulers),
 		HELD(test_called_off),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
