@@ -148,7 +148,7 @@ bool court_drained(struct court *c, uint64_t generation);	/* that clients reach:
 bool court_byte(struct court *c, uint64_t generation, unsigned char byte);
 bool court_wire_eof(struct court *c, uint64_t generation);
 bool court_no_app(struct court *c, uint64_t generation);
-bool court_probed(struct court *c, uint64_t generation, int status);	/* 200..299 ok (or any, without health); see vassal.h */
+bool court_probed(struct court *c, uint64_t generation, int status);	/* ok as health-status says (any, without health) */
 void court_timer(struct court *c, struct court_vassal *cv);
 
 /* --- requests: VASSAL_RELOAD, _RESTART, _START, _STOP. The answer comes through world.answer, maybe before this returns.

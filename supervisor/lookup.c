@@ -100,6 +100,8 @@ static void understood(struct ruler *r, void *data, struct spec *spec, int error
 		court_seen(r->court, name, (uint16_t)seen->monitor, &print, spec, seen->booting);
 	else
 		spec_free(spec);
+	if (s)
+		subject_seen(s);	/* a probe may wait for what to ask */
 	free(seen);
 }
 

@@ -74,3 +74,15 @@ def test_new_ruler_asks_again(new_court):
     found = status_of(court, "a.ini")
     assert found["pid"] not in (0, old) and not found["stale"] and found["state"] == "ready"
     assert site.ask(place) == (200, "alive")
+
+
+@pytest.mark.regent_only(GATE)
+def test_expected_status(new_court):
+    """health-status = 301: that is what passes the gate, and 200 does not."""
+    site = Site(new_court)
+    court, place = site.court, site.app("a", "status", "200 OK", lines=["[regent]", "health = /", "health-status = 301"])
+    wait_state(court, "a.ini", "broken")
+    assert "its answer to a request was 200" in status_of(court, "a.ini")["last_failure"]["reason"]
+    (place / "answer").write_text("301 Moved Permanently")
+    court.touch("a.ini")
+    wait_state(court, "a.ini", "ready")

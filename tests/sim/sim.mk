@@ -1,5 +1,5 @@
 # The simulation: the real state machine, court and admission against a simulated keeper. Included by the top Makefile.
-SIM_SRC := $(wildcard vassals/vassal*.c) vassals/backoff.c vassals/failure.c vassals/util.c \
+SIM_SRC := $(wildcard vassals/vassal*.c) vassals/backoff.c vassals/failure.c vassals/util.c vassals/probe.c \
            supervisor/admission.c $(wildcard supervisor/court*.c) $(wildcard tests/sim/*.c)
 SIM_SEEDS ?= 1 2 3 4 5 6 7 8 9 10
 SIM_STEPS ?= 50000
