@@ -163,12 +163,25 @@ static void step(struct ruler *r, struct reading *g)
 		finish(r, g, NULL, more, 0);
 }
 
+/* Nothing that is known besides could change it. Most vassals are like that, and there may be thousands. */
+static bool is_whole(const struct ruler *r, const struct spec *spec)
+{
+	const struct options *o = r->options;
+	if (!spec->sockets || spec->unsure || o->vassals_inherit_before.n || o->vassals_include_before.n || o->vassals_set.n ||
+	    o->vassals_inherit.n || o->vassals_include.n)
+		return false;
+	for (char **e = environ; e && *e; e++)
+		if (strncmp(*e, "UWSGI_", 6) == 0)
+			return false;
+	return true;
+}
+
 int reading_begin(struct ruler *r, const struct reading_config *config, int fd, void (*forget)(void *data))
 {
 	struct spec *spec = NULL;
 	unsigned line = 0;
 	int error = spec_read(config->name, fd, NULL, &spec, &line);
-	if (error < 0 || !(config->follow || reading_may_hold(r, spec))) {
+	if (error < 0 || (!config->follow && (!reading_may_hold(r, spec) || is_whole(r, spec)))) {
 		config->ids(r, config->name, spec);
 		config->done(r, config->data, spec, error, line);
 		util_close(fd);

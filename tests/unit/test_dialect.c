@@ -38,6 +38,9 @@ static const struct scene scenes[] = {
 	{ .what = "placeholders, forwards and backwards and through each other",
 	  .files = { "app.ini", "[uwsgi]\nbase = /run\nbase = /other\nsocket = %(base)/%(name).sock\nname = n%(base)\nxa = y%(xb)\nxb = %(xc)z\n"
 				"xc = 1\nxd = %(xc)%(xc)\nxe = %%(xc)\nxf = %%%%(xc)\nxg = (%(xc))\nxh = %()%(xc)\nxi = a%(xc\nxj = %(%(xc))\n" } },
+	{ .what = "percents, brackets and dollars",
+	  .files = { "app.ini", "[uwsgi]\nxb = /run\nset-ph = xd=d %%\nx1 = %n|%s|%e|%%|50%, x|%z%q\nx2 = %(xb)/%(xd)\nx3 = a % \nx4 = % b\n"
+				"x5 = $x @y %%)\nx6 = x$%(xd)\nx7 = %%%\n" } },
 	{ .what = "set and set-placeholder",
 	  .files = { "app.ini", "[uwsgi]\nset = dir=/run/%n\nset-placeholder = tail=%(dir)/x\nset-ph = t2=2\nsocket = a%(tail)\nxa = q%(t2)\n"
 				"set = listen=7\nset = xb=%(t2)=%(t2)\n" } },

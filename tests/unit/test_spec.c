@@ -276,40 +276,6 @@ static void test_unsure_names_the_line(void **state)
 	spec_free(spec);
 }
 
-/* What we resolve, uWSGI must resolve to the same (logto is how we see what we made of it). */
-#define ORACLE_KEYS "[uwsgi]\nxb = /run\nxb = /other\nxc = %(xb)/c\nset-ph = xd=d %%\n"
-static const char *const oracle[] = {
-	"%n|%s|%e|%%|50%, x|%z%q", "%(xb)/%(xc)/%(xd)", "%%(xb)", "%%%%(xb)", "a % ", "% b", "(%(xb))", "$x @y %%)", "x$%(xd)",
-};
-
-static void test_values_against_uwsgi(void **state)
-{
-	(void)state;
-	if (system("command -v uwsgi >/dev/null 2>&1") != 0)
-		skip();
-	for (size_t i = 0; i < ARRAY_SIZE(oracle); i++) {
-		char path[] = "/tmp/regent.test-XXXXXX.ini", command[128], text[256], got[512], line[512] = "";
-		util_close(mkstemps(path, 4));
-		FILE *f = fopen(path, "w");
-		snprintf(text, sizeof(text), "%sxkey = %s\n", ORACLE_KEYS, oracle[i]);
-		fputs(text, f);
-		fclose(f);
-		snprintf(command, sizeof(command), "uwsgi --ini %s --show-config --no-server 2>&1", path);
-		strcat(text, "logto = %(xkey)\n");
-		struct spec *spec = read_as(path, text);
-		assert_non_null(spec->logger);
-		snprintf(got, sizeof(got), "xkey = %s\n", spec->logger);
-		f = popen(command, "r");
-		while (f && fgets(line, sizeof(line), f) && strncmp(line, "xkey = ", 7) != 0)
-			;
-		if (f)
-			pclose(f);
-		unlink(path);
-		assert_string_equal(got, line);
-		spec_free(spec);
-	}
-}
-
 /* A few lines that double each other must not take the memory; nor may very many keys. */
 static void test_hostile(void **state)
 {
@@ -350,82 +316,6 @@ static void test_hostile(void **state)
 	assert_true(strlen(spec->warnings) < 16384);
 	spec_free(spec);
 	free(many);
-}
-
-static void test_own_section(void **state)
-{
-	(void)state;
-	struct spec *spec = read_spec("health = /no\n[regent]\nhealth = /up?a=%d\nhealth-host = example.org\n"
-				      "ready-for = 2.5\nstart-timeout = 90\n");
-	expect_text(spec->health, "/up?a=%d");
-	expect_text(spec->health_host, "example.org");
-	assert_int_equal(spec->ready_for_ms, 2500);
-	assert_int_equal(spec->start_timeout_ms, 90000);
-	assert_null(spec->warnings);
-	spec_free(spec);
-	spec = read_spec("socket = :1\n");
-	assert_int_equal(spec->ready_for_ms, UINT32_MAX);
-	assert_int_equal(spec->start_timeout_ms, UINT32_MAX);
-	assert_null(spec->health);
-	assert_null(spec->health_host);
-	spec_free(spec);
-}
-
-static void test_durations(void **state)
-{
-	(void)state;
-	static const struct { const char *text; uint32_t ms; } good[] = {
-		{ "0", 0 }, { "0.5", 500 }, { "1.0009", 1000 }, { "86400", 86400000 }, { "007", 7000 },
-	};
-	static const char *const bad[] = { "", "1s", "-1", ".5", "1.", "1.5.5", "1 1", "86401", "99999999999999999999", "1e3" };
-	char text[200];
-	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
-		snprintf(text, sizeof(text), "[regent]\nready-for = %s\n", good[i].text);
-		struct spec *spec = read_spec(text);
-		assert_int_equal(spec->ready_for_ms, good[i].ms);
-		assert_null(spec->warnings);
-		spec_free(spec);
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		snprintf(text, sizeof(text), "[regent]\nready-for = %s\n", bad[i]);
-		struct spec *spec = read_spec(text);
-		assert_int_equal(spec->ready_for_ms, UINT32_MAX);
-		assert_non_null(spec->warnings);
-		spec_free(spec);
-	}
-}
-
-static const struct { const char *text, *warning; } warned[] = {
-	{ "max-requests = 1000 ; note", "dir/app.x.ini:2: 'max-requests': uWSGI has no comments behind a value: "
-					"' ;' and the rest belong to it\n" },
-	{ "exec-asap = a ; b\nattach-daemon = a ; b\nroute-run = a ; b", NULL },
-	{ "x = a;b", NULL },
-	{ "[regent]\nhelth = /up", "dir/app.x.ini:3: [regent] has no such key; is this 'health' misspelt?\n" },
-	{ "[regent]\nheatlh = /up", "dir/app.x.ini:3: [regent] has no such key; is this 'health' misspelt?\n" },
-	{ "[regent]\nhealthh = /up", "dir/app.x.ini:3: [regent] has no such key; is this 'health' misspelt?\n" },
-	{ "[regent]\nready_for = 1", "dir/app.x.ini:3: [regent] has no such key; is this 'ready-for' misspelt?\n" },
-	{ "[regent]\nhealth_hots = a", "dir/app.x.ini:3: [regent] has no such key; is this 'health-host' misspelt?\n" },
-	{ "[regent]\nnonsense = 1", "dir/app.x.ini:3: [regent] has no key 'nonsense'\n" },
-	{ "[regent]\nhandover = maybe", "dir/app.x.ini:3: 'handover' wants no, yes or force: ignored\n" },
-	{ "[regent]\nhand-over = yes", "dir/app.x.ini:3: [regent] has no such key; is this 'handover' misspelt?\n" },
-	{ "[regent]\nhold-sockets = 1", "dir/app.x.ini:3: 'hold-sockets' wants yes or no: ignored\n" },
-	{ "[regent]\ndrain = 11", "dir/app.x.ini:3: 'drain' wants seconds, at most 10: ignored\n" },
-	{ "[regent]\nhealth-timeout = 0", "dir/app.x.ini:3: 'health-timeout' wants seconds, from 0.1 to a day: ignored\n" },
-	{ "[regent]\nhealth-interval = 1d", "dir/app.x.ini:3: 'health-interval' wants seconds, from 0.1 to a day: ignored\n" },
-	{ "[regent]\nhealth-status = 20", "dir/app.x.ini:3: 'health-status' wants numbers like 200,301: ignored\n" },
-	{ "[regent]\nhealth = up", "dir/app.x.ini:3: 'health' wants a path that begins with '/': ignored\n" },
-	{ "[regent]\nhealth-host = a ; b", "dir/app.x.ini:3: 'health-host': ' ;' and the rest belong to the value\n" },
-	{ "[regent]\na1 = 1\na2 = 1", "dir/app.x.ini:3: [regent] has no key 'a1'\ndir/app.x.ini:4: [regent] has no key 'a2'\n" },
-};
-
-static void test_warnings(void **state)
-{
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(warned); i++) {
-		struct spec *spec = read_spec(warned[i].text);
-		expect_text(spec->warnings, warned[i].warning);
-		spec_free(spec);
-	}
 }
 
 static void test_formats_and_errors(void **state)
@@ -488,11 +378,7 @@ int main(void)
 		cmocka_unit_test(test_logger),
 		cmocka_unit_test(test_app_and_ids),
 		cmocka_unit_test(test_unsure_names_the_line),
-		cmocka_unit_test(test_values_against_uwsgi),
 		cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_own_section),
-		cmocka_unit_test(test_durations),
-		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_formats_and_errors),
 		cmocka_unit_test(test_names),
 	};
