@@ -14,6 +14,7 @@ DATABASES = {"default": {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AG
                          **{key: ENV[f"DB_{key}"] for key in ("HOST", "PORT", "NAME", "USER", "PASSWORD")}}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
+TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
 STATIC_ROOT = ENV["STATIC_ROOT"]
 MEDIA_ROOT = ENV["MEDIA_ROOT"]
