@@ -1,5 +1,6 @@
 """migrations - what a release would do to the database. Run with the release's Python, in its checkout.
 
+    migrations.py check             manage.py check, makemigrations --check, then as plan: all in one start of Django
     migrations.py plan              one line each: "early APP NAME", "late APP NAME", "unknown APP NAME"; 1 if they do not fit
     migrations.py early             applies the early ones
     migrations.py late              applies all that are left
@@ -15,7 +16,11 @@ import sys
 sys.path.insert(0, os.getcwd())
 import django  # noqa: E402
 
-django.setup()
+try:
+    django.setup()
+except Exception:
+    sys.excepthook(*sys.exc_info())
+    sys.exit("the code cannot be loaded")
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.db.migrations.exceptions import InconsistentMigrationHistory  # noqa: E402
@@ -61,15 +66,28 @@ def is_late(migration):
     return getattr(migration, "MIGRATE_AFTER_INSTALL", False)
 
 
+def judged(what, command, **options):
+    """What it says goes to standard error; if it fails, what is the last line."""
+    try:
+        call_command(command, stdout=sys.stderr, **options)
+    except BaseException as error:  # makemigrations --check exits
+        if not isinstance(error, SystemExit):
+            sys.excepthook(*sys.exc_info())
+        sys.exit(f"{what}: failed")
+
+
 def main(verb, *names):
+    if verb == "check":
+        judged("manage.py check", "check")
+        judged("a migration for each change of a model", "makemigrations", check_changes=True, dry_run=True)
     plan = Plan()
-    if verb == "plan":
+    if verb in ("check", "plan"):
         for word in ("early", "late", "unknown"):
             for app, name in getattr(plan, word):
                 print(word, app, name)
         wrong = sorted(plan.misfits())
         for line in wrong:
-            print(line, file=sys.stderr)
+            print("migrations do not fit:", line, file=sys.stderr)
         return 1 if wrong else 0
     if verb == "early":
         for app, name in plan.last_early():
