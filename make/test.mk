@@ -28,19 +28,20 @@ systemd: all
 
 #: deps         installs what build, tests, lint and demo need (Debian's packages)
 deps:
-	@contrib/install-deps build test lint demo
-deps-build deps-test deps-lint deps-demo: deps-%:
+	@contrib/install-deps build test lint demo e2e
+deps-build deps-test deps-lint deps-demo deps-e2e: deps-%:
 	@contrib/install-deps $*
 
 # In an order: packages first, whatever -j says; the cheapest answer next.
 #: test         all of the above but bench, packages included
 test:
-	@contrib/install-deps build test lint demo
+	@contrib/install-deps build test lint demo e2e
 	@$(MAKE) --no-print-directory all floors
 	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory sim
 	@$(MAKE) --no-print-directory accept
 	@$(MAKE) --no-print-directory systemd
+	@$(MAKE) --no-print-directory e2e
 	@echo "regent: all tests passed"
 
 #: demo         a site on nginx and uWSGI under regent: deploys, a broken deploy, its repair, under load
@@ -51,4 +52,4 @@ demo:
 # Without root and without sudo the demo leaves out the drop to another user, and says so.
 SUDO_DEMO = $(shell if [ $$(id -u) != 0 ]; then sudo -n true 2>/dev/null || { [ -t 0 ] && command -v sudo >/dev/null; } && echo sudo; fi)
 
-.PHONY: unit floors systemd deps deps-build deps-test deps-lint deps-demo test demo
+.PHONY: unit floors systemd deps deps-build deps-test deps-lint deps-demo deps-e2e test demo
