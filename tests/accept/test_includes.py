@@ -1,10 +1,11 @@
 """What an ini pulls in counts for its sockets: fetched with the vassal's rights before the vassal starts."""
 import json
 import os
+import signal
 
 import pytest
 
-from asking import status_of, wait_state
+from asking import result, status_of, wait_state
 
 pytestmark = pytest.mark.regent_only("Held sockets and handover: a deploy cannot break the site")
 
@@ -71,3 +72,28 @@ def test_includes_that_end_nowhere(new_court):
     for name in places:
         court.wait_start(f"{name}.ini")
         assert str(places[name]) in report(court, name, status=1)["hold"]["why_not"]
+
+
+def heard(court):
+    """Who has answered twice has looked at all that was before the second question."""
+    for _ in range(2):
+        assert result(court, "version")["status"] == 0
+
+
+def test_removed_while_its_include_is_fetched(new_court):
+    """The keeper stands still, so no helper reads: configs come and go meanwhile. None of them is started for a config that is gone."""
+    court = new_court()
+    path = base(court, 0o600)
+    court.popen.send_signal(signal.SIGSTOP)
+    try:
+        gone = [write(court, f"n{i}.ini", f"include = {path}", f"socket = {court.out}/n{i}.sock") for i in range(5)]
+        heard(court)
+        for config in gone:
+            config.unlink()
+        heard(court)
+    finally:
+        court.popen.send_signal(signal.SIGCONT)
+    write(court, "last.ini", f"include = {path}")
+    court.wait_start("last.ini")
+    wait_state(court, "last.ini", "ready")
+    assert "[n" not in court.log
