@@ -52,7 +52,7 @@ struct spec {
 	/* A file that must be read before the above is known: absolute path; NULL: nothing is missing. See spec_read(). */
 	char *wants;
 	char *uid, *gid;		/* as the ini says (name or number), or NULL; NULL where unresolved */
-	char *unsure;			/* why something is not resolved ("line 7: include"; the first such), or NULL */
+	char *unsure;			/* why something is not resolved ("line 7: include", "/etc/base.ini:7: uid"; the first such), or NULL */
 	unsigned long long hash;	/* of the content */
 	/* Warnings for a person (`regent --check`): one a line, "FILE:LINE: text"; NULL if none. */
 	char *warnings;
