@@ -44,7 +44,7 @@ test:
 	@$(MAKE) --no-print-directory e2e
 	@echo "regent: all tests passed"
 
-#: demo         a site on nginx and uWSGI under regent: deploys, a broken deploy, its repair, under load
+#: demo         a site on nginx and uWSGI under regent, pushed to under load: new code, broken code, its repair
 demo:
 	@contrib/install-deps build demo
 	@$(MAKE) --no-print-directory all
