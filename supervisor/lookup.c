@@ -211,16 +211,16 @@ void lookup_found(void *data, struct monitor *m, enum monitor_hint hint, const c
 
 /* ---- watching where only others may watch */
 
-static void walk_done(struct ruler *r, void *data, const struct errand_answer *answer, int fd)
-{
-	char *path = data;
-	struct watch_path *p = watch_path_asked(r->watch, path);
-	struct watch_walk failed = { .error = -EIO };
-	util_close(fd);
-	if (p && watch_path_walked(p, answer->walk.n_steps > 0 ? &answer->walk : &failed) < 0)
-		log_error("watch: no memory");
-	free(path);
-}
+/* In tyrant mode the file says as whom to look: one that is away for a moment is asked about again, as long as it has for coming back. */
+#define AWAY_TRIES 8
+#define AWAY_WAIT (1.5 * VASSAL_GRACE_NS / 1e9 / AWAY_TRIES)
+
+struct walk {
+	struct ruler *ruler;
+	ev_timer again;
+	unsigned tries;
+	char path[];
+};
 
 /* Which vassal a path is the config of. */
 static const char *name_of(const struct ruler *r, const char *path, unsigned *monitor)
@@ -241,18 +241,54 @@ static const char *name_of(const struct ruler *r, const char *path, unsigned *mo
 	return NULL;
 }
 
+static void walk_done(struct ruler *r, void *data, const struct errand_answer *answer, int fd)
+{
+	struct walk *walk = data;
+	struct watch_path *p = watch_path_asked(r->watch, walk->path);
+	struct watch_walk failed = { .error = -EIO };
+	util_close(fd);
+	if (p && answer->walk.n_steps == 0 && answer->error == ENOENT && ++walk->tries < AWAY_TRIES) {
+		ev_timer_set(&walk->again, AWAY_WAIT, 0.);
+		ev_timer_start(r->loop, &walk->again);
+		return;
+	}
+	if (p && watch_path_walked(p, answer->walk.n_steps > 0 ? &answer->walk : &failed) < 0)
+		log_error("watch: no memory");
+	free(walk);
+}
+
+static int ask_walk(struct walk *walk)
+{
+	struct ruler *r = walk->ruler;
+	unsigned monitor;
+	const char *name = name_of(r, walk->path, &monitor);
+	const struct court_vassal *cv = name ? court_find(r->court, name) : NULL;
+	return name ? ruler_errand(r, ERRAND_LOOK, name, monitor, cv ? cv->world : NULL, name, walk_done, walk) : -ENOENT;
+}
+
+static void on_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct walk *walk = w->data;
+	static const struct errand_answer nothing = { .error = EIO };
+	(void)loop;
+	(void)revents;
+	if (ask_walk(walk) < 0)
+		walk_done(walk->ruler, walk, &nothing, -1);
+}
+
 bool lookup_denied(void *data, struct watch_path *p, const char *path)
 {
-	struct ruler *r = data;
-	unsigned monitor;
-	const char *name = name_of(r, path, &monitor);
-	char *asked = name ? strdup(path) : NULL;
+	size_t n = strlen(path) + 1;
+	struct walk *walk = calloc(1, sizeof *walk + n);
 	(void)p;	/* it may be gone by the time of the answer: walk_done() looks for it anew */
-	if (!asked)
+	if (!walk)
 		return false;
-	struct court_vassal *cv = court_find(r->court, name);
-	if (ruler_errand(r, ERRAND_LOOK, name, monitor, cv ? cv->world : NULL, name, walk_done, asked) == 0)
+	memcpy(walk->path, path, n);
+	walk->ruler = data;
+	ev_timer_init(&walk->again, on_again, 0., 0.);
+	walk->again.data = walk;
+	if (ask_walk(walk) == 0)
 		return true;
-	free(asked);
+	free(walk);
 	return false;
 }
