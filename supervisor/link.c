@@ -292,7 +292,7 @@ static ssize_t receive_bytes(struct link *l, struct link_message *m, int *flags)
 int link_receive(struct link *l, struct link_message *m, const char **text)
 {
 	int flags;
-	*m = (struct link_message){ .fds = { -1, -1 } };
+	*m = (struct link_message){ .fds = { -1, -1, -1 } };
 	ssize_t n = receive_bytes(l, m, &flags);
 	if (n < 0)
 		return errno == EAGAIN ? 0 : errno == ECONNRESET ? -EPIPE : -errno;

@@ -54,12 +54,14 @@ static bool same_file(int a, int b)
 #define T 2
 #define R 4
 static const struct { unsigned kind, parts, optional, min_fds, max_fds; bool to_keeper; } kinds[] = {
-	{ LINK_SPAWN, N | R, 0, 0, 0, true }, { LINK_SEND, N | R, 0, 0, 0, true }, { LINK_KILL, 0, N | R, 0, 0, true },
+	{ LINK_SPAWN, N | R, T, 0, 0, true }, { LINK_SWITCH, N | R, 0, 0, 0, true }, { LINK_CLOSE, N | R, 0, 0, 0, true },
+	{ LINK_SEND, N | R, 0, 0, 0, true }, { LINK_KILL, 0, N | R, 0, 0, true },
 	{ LINK_FORGET, 0, N | R, 0, 0, true }, { LINK_STATE, N | R, 0, 0, 0, true }, { LINK_DROP, N, 0, 0, 0, true },
 	{ LINK_ERRAND, N | T, 0, 0, 1, true }, { LINK_REOPEN, 0, 0, 0, 0, true }, { LINK_NOTIFY, T, 0, 0, 0, true },
 	{ LINK_READY, 0, 0, 0, 0, true }, { LINK_PONG, 0, 0, 0, 0, true }, { LINK_DISSOLVED, 0, 0, 0, 0, true },
-	{ LINK_STARTED, 0, 0, 2, 2, false }, { LINK_FAILED, 0, 0, 0, 0, false }, { LINK_EXITED, 0, 0, 0, 0, false },
-	{ LINK_RECORD, N | R, 0, 0, 0, false }, { LINK_HELD, 0, 0, 0, 2, false }, { LINK_SYNCED, 0, 0, 0, 0, false },
+	{ LINK_STARTED, 0, 0, 2, 3, false }, { LINK_SWITCHED, 0, 0, 0, 0, false }, { LINK_DRAINED, 0, 0, 0, 0, false },
+	{ LINK_FAILED, 0, 0, 0, 0, false }, { LINK_EXITED, 0, 0, 0, 0, false },
+	{ LINK_RECORD, N | R, 0, 0, 0, false }, { LINK_HELD, 0, 0, 0, 3, false }, { LINK_SYNCED, 0, 0, 0, 0, false },
 	{ LINK_SIGNAL, 0, 0, 0, 0, false }, { LINK_PING, 0, 0, 0, 0, false }, { LINK_ERRAND_DONE, 0, 0, 0, 1, false },
 	{ LINK_REOPENED, 0, 0, 0, 1, false },
 };
@@ -81,6 +83,8 @@ static void expect_same(const struct link_message *got, const struct link_messag
 	if (sent->record)
 		assert_memory_equal(got->record, sent->record, sent->record_size);
 	assert_int_equal(got->n_fds, sent->n_fds);
+	for (unsigned i = 0; i < LINK_FDS_MAX; i++)
+		assert_true((got->fds[i] >= 0) == (i < sent->n_fds));
 }
 
 static void test_every_kind_and_no_other(void **state)
@@ -89,7 +93,7 @@ static void test_every_kind_and_no_other(void **state)
 	assert_int_equal(ARRAY_SIZE(kinds), LINK_KINDS - 1);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
 		for (unsigned parts = 0; parts < 8; parts++)
-			for (unsigned n_fds = 0; n_fds <= 2; n_fds++)
+			for (unsigned n_fds = 0; n_fds <= LINK_FDS_MAX; n_fds++)
 				for (int to_keeper = 0; to_keeper < 2; to_keeper++) {
 					struct link_message sent = message_with(kinds[i].kind, parts, n_fds), got;
 					const char *fault = "";
