@@ -3,7 +3,7 @@
  *
  *	load [--rate N] [--seconds S] [--timeout S] [--path /P] uwsgi|http|scgi unix:/PATH|ADDRESS:PORT
  *
- * At SIGUSR1, and at its end (SIGTERM, SIGINT, or after so many seconds), it prints one line, a JSON object: how many were asked, came to
+ * Says "begun" when the first of its clients has been served or has failed. At SIGUSR1, and at its end (SIGTERM, SIGINT, or after so many seconds), it prints one line, a JSON object: how many were asked, came to
  * good answers (`ok`), and to what else, kind by kind; how often each version (the body of a good answer) was seen; the longest
  * silence between two good answers, and when it ended; percentiles of what a good answer took; how late the load itself ever was. After
  * SIGTERM it asks no more, and waits for what is under way. Times are in ms. */
@@ -80,6 +80,7 @@ static void begin(void)
 	load.under_way++;
 	c->began = load_now();
 	c->answer.n = c->answer.more = 0;
+	c->answer.text[0] = '\0';
 	c->fd = socket(load.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	struct epoll_event event = { .events = EPOLLOUT, .data.ptr = c };
 	if (c->fd < 0 || (connect(c->fd, (struct sockaddr *)&load.address, load.address_size) < 0 && errno != EINPROGRESS)
@@ -118,11 +119,15 @@ static void listen_to(struct client *c)
 			return;
 		}
 		if (n == 0) {
-			a->text[a->n] = '\0';
 			finish(c, load_judge(a), 0);
 			return;
 		}
 		*(room ? &a->n : &a->more) += (size_t)n;
+		a->text[a->n] = '\0';
+		if (load_is_whole(a)) {	/* who keeps connections alive says no more */
+			finish(c, load_judge(a), 0);
+			return;
+		}
 	}
 }
 

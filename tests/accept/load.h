@@ -43,6 +43,7 @@ struct load {
 	/* what came of it; times in ns */
 	uint64_t asked, under_way, kinds[LOAD_KINDS];
 	int last_error;		/* of LOAD_OTHER */
+	bool said;		/* that it has begun */
 	uint64_t began, last_ok, silence, silence_end, late, first_bad, last_bad;
 	uint32_t *took;		/* microseconds, one a good answer */
 	size_t n_took, room;
@@ -55,7 +56,9 @@ uint64_t load_now(void);
 bool load_set_address(struct load *load, const char *text);
 /* "uwsgi", "http" or "scgi", for load->path. false: none of these. */
 bool load_set_request(struct load *load, const char *protocol);
-/* Of an answer that ended with EOF; its text is NUL-terminated. */
+/* Whether as much has come as its head says. */
+bool load_is_whole(const struct load_answer *answer);
+/* Of an answer that is whole, or ended with EOF; its text is NUL-terminated. */
 enum load_kind load_judge(const struct load_answer *answer);
 /* answer: with LOAD_OK, the one that has the version. */
 void load_count(struct load *load, enum load_kind kind, int error, uint64_t began, const struct load_answer *answer);

@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import time
 
@@ -11,12 +12,13 @@ SILENCE = 50  # ms beyond an undisturbed run of the same length: what a client m
 
 
 class Load:
-    """Runs from the start; figures() at any time, stop() for the last ones. how: rate=, timeout= (s), seconds=, path=."""
+    """Has begun when it is made; figures() at any time, stop() for the last ones. how: rate=, timeout= (s), seconds=, path=."""
 
     def __init__(self, program, protocol, address, **how):
         words = [word for key, value in how.items() for word in (f"--{key}", str(value))]
         self.popen = subprocess.Popen([str(program), *words, protocol, address], stdout=subprocess.PIPE, text=True)
         self.last = None
+        assert self.popen.stdout.readline() == "begun\n"
 
     def figures(self):
         """Of all until now."""
@@ -64,23 +66,16 @@ class Figures(dict):
         assert set(self["versions"]) <= set(versions), f"not {versions}: {self.words()}"
 
 
-@contextlib.contextmanager
-def loads(program, *targets, **how):
-    """Several at once: yields them; stopped at the end. A target is (protocol, address)."""
+def undisturbed(program, targets, seconds, **how):
+    """Figures of so long a run in which nothing happens. A target is (protocol, address)."""
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(Load(program, *target, **how)) for target in targets]
+        running = [stack.enter_context(Load(program, *target, seconds=max(1, round(seconds)), **how)) for target in targets]
+        return [load.wait() for load in running]
 
 
-def undisturbed(program, target, seconds, **how):
-    """Figures of so long a run in which nothing happens."""
-    with Load(program, *target, seconds=max(1, round(seconds)), **how) as load:
-        return load.wait()
-
-
-def free_port(family=None):
-    import socket
-    with socket.socket(family or socket.AF_INET) as s:
-        s.bind(("127.0.0.1", 0) if (family or socket.AF_INET) == socket.AF_INET else ("::1", 0))
+def free_port(family=socket.AF_INET):
+    with socket.socket(family) as s:
+        s.bind(("127.0.0.1" if family == socket.AF_INET else "::1", 0))
         return s.getsockname()[1]
 
 
@@ -107,7 +102,6 @@ class Nginx:
         self._wait(sites)
 
     def _wait(self, sites, deadline=5):
-        import socket
         end = time.monotonic() + deadline
         for port in sites:
             while True:

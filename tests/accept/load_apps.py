@@ -50,6 +50,7 @@ class Place:
     def config(self, *lines, regent=("handover = yes",), socket=True):
         """lines: more for uWSGI; a {place} in them is the directory."""
         lines = ["wsgi-file = app.py", "master = true", "processes = 3", "vacuum = true", "worker-reload-mercy = 20",
+                 "disable-logging = true",
                  *(["socket = {place}/socket"] if socket else []), *lines]
         text = "\n".join(["[uwsgi]", f"chdir = {self.path}", *(line.format(place=self.path) for line in lines),
                           "[regent]", *(line.format(place=self.path) for line in regent), ""])

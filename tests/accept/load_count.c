@@ -136,10 +136,24 @@ static const char *body_of(const struct load_answer *a)
 	return end ? end + 4 : NULL;
 }
 
+/* 1: all of it has come; 0: not yet; -1: its head says nothing. */
+static int compare_length(const struct load_answer *a)
+{
+	const char *body = body_of(a), *length = body ? strcasestr(a->text, "\r\nContent-Length:") : NULL;
+
+	if (!length || length > body)
+		return -1;
+	return strtoul(length + 17, NULL, 10) <= a->n + a->more - (size_t)(body - a->text);
+}
+
+bool load_is_whole(const struct load_answer *a)
+{
+	return compare_length(a) == 1;
+}
+
 enum load_kind load_judge(const struct load_answer *a)
 {
 	unsigned status = 0;
-	const char *body = body_of(a), *length = strcasestr(a->text, "\r\nContent-Length:");
 
 	if (a->n == 0)
 		return LOAD_EOF;
@@ -149,7 +163,7 @@ enum load_kind load_judge(const struct load_answer *a)
 		return LOAD_5XX;
 	if (status < 200 || status >= 300)
 		return LOAD_4XX;
-	if (!body || (length && length < body && strtoul(length + 17, NULL, 10) > a->n + a->more - (size_t)(body - a->text)))
+	if (!body_of(a) || compare_length(a) == 0)
 		return LOAD_CUT;
 	return LOAD_OK;
 }
@@ -199,6 +213,11 @@ void load_count(struct load *load, enum load_kind kind, int error, uint64_t bega
 {
 	uint64_t now = load_now();
 
+	if (!load->said) {
+		load->said = true;
+		puts("begun");
+		fflush(stdout);
+	}
 	load->kinds[kind]++;
 	if (kind == LOAD_OK) {
 		note_silence(load, now);

@@ -6,15 +6,27 @@ import client
 from load import free_port
 
 
-def _exchange(family, address, words, timeout=5):
+def _exchange(family, address, words, is_whole, timeout=5):
     with socket.socket(family) as s:
         s.settimeout(timeout)
         s.connect(address)
         s.sendall(words)
         answer = b""
-        while more := s.recv(65536):
+        while not is_whole(answer) and (more := s.recv(65536)):
             answer += more
     return answer
+
+
+def _ends(_):
+    """The others end with the connection."""
+    return False
+
+
+def _http_ends(answer):
+    """uWSGI's http11 keeps connections alive, whoever asks for what."""
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = head.lower().partition(b"\r\ncontent-length:")[2]
+    return bool(end and length and len(body) >= int(length.split()[0]))
 
 
 def _http(_):
@@ -74,7 +86,8 @@ class Kind:
     def get(self, place):
         """The version, or what went wrong."""
         try:
-            answer = _exchange(self.family, self.where(place), WORDS[self.protocol](place))
+            answer = _exchange(self.family, self.where(place), WORDS[self.protocol](place),
+                               _http_ends if self.protocol == "http" else _ends)
         except OSError as error:
             return type(error).__name__
         if self.protocol == "fastcgi":

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""The benchmarks: regent beside uWSGI's Emperor and beside the bare floor, all in this run. Prints one table. See bench.mk.
+"""The benchmarks: regent beside uWSGI's Emperor and beside the bare floor, all in this run. Prints two tables: what a supervisor costs (here),
+what clients see of deploys (deploys.py). See bench.mk.
 
 The vassals are tests/accept/fake_vassal, so that what is measured is the supervisor. Times are taken from what the vassals write:
 from the moment something was done to the moment the last (or the only) vassal concerned says so. Where there are rounds, each has
@@ -18,6 +19,7 @@ import types
 
 import measure
 from courts import Emperor, Floor, Regent, now, wait_for
+from deploys import bench_deploys
 from measure import median
 from table import Table, count, kib, ms, ratio
 
@@ -30,13 +32,15 @@ DESCRIPTORS = 3  # a vassal, in the keeper
 
 
 def rough():
-    return types.SimpleNamespace(touches=10, drops=2, drop=100, starts={1000: 1}, many=1000, idle=10, calls=5)
+    return types.SimpleNamespace(touches=10, drops=2, drop=100, starts={1000: 1}, many=1000, idle=10, calls=5,
+                                 calm=5, deploys=10, emperor_deploys=3, long_request=False)
 
 
 def full():
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     starts = {n: rounds for n, rounds in {1000: 5, 4000: 3, 10000: 1}.items() if n * DESCRIPTORS + 200 <= hard}
-    return types.SimpleNamespace(touches=30, drops=5, drop=100, starts=starts, many=1000, idle=130, calls=10)
+    return types.SimpleNamespace(touches=30, drops=5, drop=100, starts=starts, many=1000, idle=130, calls=10,
+                                 calm=15, deploys=50, emperor_deploys=10, long_request=True)
 
 
 def log(text):
@@ -315,20 +319,27 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default="build")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter: to see that it works, not how fast")
+    parser.add_argument("--deploys", action="store_true", help="only the table of deploys")
     options = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("bench: run it as root: the vassals run as another user")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     build = (TOP / options.build).resolve()
-    programs = types.SimpleNamespace(regent=build / "regent", fake=build / "tests/fake_vassal", floor=build / "bench/floor")
+    programs = types.SimpleNamespace(regent=build / "regent", fake=build / "tests/fake_vassal", floor=build / "bench/floor",
+                                     load=build / "tests/load")
     table, began = Table(), time.monotonic()
-    head = measure.machine() + (", all of it at real-time priority" if before_others() else "")
-    bench(table, programs, rough() if options.quick else full())
+    head = measure.machine() + (", at real-time priority but for the deploys" if before_others() else "")
+    plan = rough() if options.quick else full()
+    if not options.deploys:
+        bench(table, programs, plan)
+    deploys = bench_deploys(programs, plan, log)
     print(f"\n{head}. Other work on the machine moves every figure: compare within a run, not between runs.")
-    print(table.text())
+    if table.rows:
+        print(table.text() + "\n")
+    print(deploys.text())
     print(f"{time.monotonic() - began:.0f} s" + (", quick: rough figures" if options.quick else ""))
-    sys.exit(1 if table.over else 0)
+    sys.exit(1 if table.over or deploys.over else 0)
 
 
 if __name__ == "__main__":
