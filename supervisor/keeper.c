@@ -103,6 +103,8 @@ static void take_signal(struct keeper *k, int signo)
 		break;
 	case SIGHUP:
 		notify_reloading();	/* the ruler says READY when it is through */
+		k->reloading = true;
+		k->is_told = k->link.fd >= 0;
 		/* fall through */
 	default:
 		keeper_post(k, &(struct link_message){ .kind = LINK_SIGNAL, .arg = (uint32_t)signo });

@@ -75,6 +75,9 @@ struct keeper {
 	uint64_t refusals;		/* of its requests */
 	unsigned ruler_deaths;		/* in a row */
 	bool listed;			/* some ruler has said READY */
+	bool is_ready;			/* the present one has */
+	bool reloading;			/* a SIGHUP is not through yet: a ruler that dies in it leaves it to the next */
+	bool is_told;			/* the present one of that */
 	ev_timer pause, patience, drain, knock_again, mercy, watchdog, errand_deadline;
 	uint64_t drained;		/* bytes, since a ruler last read */
 	struct keeper_errand errands[KEEPER_ERRANDS_MAX];

@@ -239,6 +239,15 @@ static void do_ready(struct keeper *k, struct link_message *m)
 {
 	(void)m;
 	k->listed = true;
+	if (k->is_ready)
+		k->reloading = false;	/* the second time it is the end of a reload of all */
+	else if (k->reloading && !k->is_told)
+		keeper_post(k, &(struct link_message){ .kind = LINK_SIGNAL, .arg = SIGHUP });
+	k->is_ready = true;
+	if (k->reloading) {
+		k->is_told = true;
+		return;		/* systemd hears it at the end of that */
+	}
 	notify_ready();
 }
 

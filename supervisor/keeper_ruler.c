@@ -246,6 +246,7 @@ void keeper_ruler_ended(struct keeper *k, int status)
 	pid_t pid = k->ruler;
 	lose_link(k);
 	k->ruler = 0;
+	k->is_ready = k->is_told = false;
 	if (k->phase == KEEPER_CLOSING) {
 		if (status != 0)
 			k->status = 1;

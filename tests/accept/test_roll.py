@@ -1,4 +1,5 @@
 """HUP: all vassals are reloaded, a few at a time, and what came of it is said."""
+import os
 import signal
 
 import pytest
@@ -57,4 +58,19 @@ def test_hup_during_hup(new_court):
     court.wait_for(lambda: "all vassals reloaded: 3" in court.log, what="the end is said")
     assert all(court.words(name)[1:] for name in names)
     assert sum(len(court.words(name)) - 1 for name in names) >= 4
+    assert court.log.count("all vassals reloaded") == 1
+
+
+def test_ruler_dies_in_it(new_court):
+    """kill -9 of the ruler after the first reload: the next one reloads all, and says so."""
+    court = new_court("--max-starting=1", f"--ready-for={READY_FOR}")
+    names = ["a.ini", "b.ini", "c.ini"]
+    for name in names:
+        court.fake(name)
+    ready(court, names)
+    court.send(signal.SIGHUP)
+    court.wait_for(lambda: any("1" in court.words(name) for name in names), what="the first is under way")
+    os.kill(court.wait_for(court.ruler, what="a ruler"), signal.SIGKILL)
+    court.wait_for(lambda: "all vassals reloaded: 3" in court.log, what="the end is said")
+    assert all("1" in court.words(name) for name in names)
     assert court.log.count("all vassals reloaded") == 1
