@@ -145,10 +145,10 @@ def test_stopped_and_removed_meanwhile(new_court):
         place.fifo("import")
         place.code("two", "hangs")
         answer = Later(result, place.court, "reload", place.ini)
-        place.court.wait_for(lambda: place.status()["state"] == "renew-starting")
+        place.court.wait_for(lambda place=place: "it hangs" in place.court.log)  # it has read its config
         if how == "stop":
             assert result(place.court, "stop", place.ini)["status"] == 0
         else:
             place.court.remove(place.ini)
         assert answer.get()["status"] == 3
-        place.court.wait_for(lambda: not place.court.vassals(), 10, "all of it is gone")
+        place.court.wait_for(lambda place=place: not place.court.vassals(), 10, "all of it is gone")

@@ -78,7 +78,7 @@ def test_force(new_court):
     assert place.status()["pid"] != before
 
 
-SITES, EACH = 4, 5
+SITES, EACH = 10, 2
 
 
 @pytest.mark.limit(60)

@@ -7,7 +7,7 @@ import pytest
 
 import load as loads
 from asking import Later, result
-from load_apps import Place, preload, serve, site
+from load_apps import Place, preload, site
 from load_bare import Bare
 
 pytestmark = pytest.mark.regent_only("Handover: a deploy cannot break the site")
@@ -15,6 +15,7 @@ LONG = os.environ.get("REGENT_LONG") == "1"
 
 # The kinds of code, and what comes of them.
 MIXED = ("good", "slow", "raises", "health 500", "good", "hangs", "os._exit", "slow", "missing module", "good")
+DEPLOYS = MIXED * (5 if LONG else 1)
 REGENT = ("handover = yes", "health = /health", "reload-on-change = no")
 PATIENCE = {"hangs": 2}  # s: start-timeout; of the others so much that a busy machine makes none of them late
 
@@ -68,9 +69,9 @@ def quiet(runs, program, targets):
     return held.count(True) > held.count(False), held
 
 
-@pytest.mark.limit(150)
+@pytest.mark.limit(600 if LONG else 150)
 def test_mixed_deploys(new_court):
-    """Ten deploys, good, slow and broken ones, a slow request under way at each: directly over http-socket, over the unix socket and through
+    """Ten deploys (REGENT_LONG=1: 50), good, slow and broken ones, a slow request under way at each: directly over http-socket, over the unix socket and through
     nginx: nothing fails, nobody sees broken code, no silence beyond 50 ms more than at rest."""
     court, place = site(new_court)
     direct, proxied = loads.free_port(), loads.free_port()
@@ -83,8 +84,8 @@ def test_mixed_deploys(new_court):
     place.wait_ready()
     with loads.Nginx(court.base, {proxied: place.socket}, court.accounts.pn.name) as nginx:
         def run():
-            figures = deploys.run(MIXED)
-            good = {f"{kind} {number}" for number, kind in enumerate(MIXED) if kind in ("good", "slow")}
+            figures = deploys.run(DEPLOYS)
+            good = {f"{kind} {number}" for number, kind in enumerate(DEPLOYS) if kind in ("good", "slow")}
             for found in figures:
                 print(found.words())
                 found.assert_served("one", deploys.version, *good)
@@ -98,7 +99,7 @@ def test_mixed_deploys(new_court):
 
 
 # ---- accept4 slowed by 3 ms
-SITES, EACH = 6, 10  # 60 handovers
+SITES, EACH = 10, 6  # 60 handovers
 SWAPS = 60
 
 
@@ -116,7 +117,7 @@ def test_slow_accept(new_court):
         for place in places:
             place.says("0")
             place.wait_ready()
-        running = [stack.enter_context(place.load(rate=150)) for place in places]
+        running = [stack.enter_context(place.load(rate=100)) for place in places]
         for later in [Later(_handovers, place, EACH) for place in places]:
             later.get(80)
         for load in running:

@@ -206,6 +206,7 @@ def test_clients_wait(new_court):
         place.says("two")
         load.stop().assert_served("one", "two")
     place.wait_ready()
+    place.code("three")
     with place.load(rate=5, timeout=30) as load:
         os.kill(place.status()["pid"], signal.SIGKILL)
         court.wait_for(lambda: place.status()["restarts"] == 1)
