@@ -158,15 +158,18 @@ void cell_send_reload(struct step *s)
 void cell_reload_admitted(struct step *s)
 {
 	struct vassal *v = s->v;
-	bool beside = v->trial ? v->held : s->rules->handover && v->held;
-	if (v->trial && v->pending != VASSAL_CLASS_NONE)
-		beside = s->rules->handover && v->held;
-	if (!beside && v->pending != VASSAL_CLASS_NONE)
+	bool deploys = v->pending != VASSAL_CLASS_NONE, holds = v->held && s->rules->hold;
+	if (deploys && !(holds && s->rules->handover)) {
 		cell_send_reload(s);
-	else if (v->beside.generation != 0)
+	} else if (!holds) {	/* its ini says otherwise since the rehearsal was asked for */
+		cell_give_back(s);
+		move_enter(s, v->was_broken ? VASSAL_BROKEN : VASSAL_READY);
+		move_refuse_trial(s);
+	} else if (v->beside.generation != 0) {
 		cell_give_back(s);	/* asked for again when it is gone */
-	else
+	} else {
 		cell_spawn_beside(s);
+	}
 }
 
 /* A request joins what has not begun. */

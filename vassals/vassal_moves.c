@@ -138,7 +138,7 @@ void move_next(struct step *s)
 {
 	if (s->v->pending != VASSAL_CLASS_NONE)
 		move_queue_reload(s);
-	else if (s->v->trial && s->v->held)
+	else if (s->v->trial && s->v->held && s->rules->hold)
 		wait_for_slot(s);
 	else
 		move_refuse_trial(s);

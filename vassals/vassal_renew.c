@@ -363,10 +363,7 @@ void cell_retire_over(struct step *s)
 void cell_rehearse(struct step *s)
 {
 	s->v->trial = WANTED;
-	if (s->v->held)
-		move_next(s);
-	else
-		move_refuse_trial(s);
+	move_next(s);
 }
 
 /* What is under way comes first. */

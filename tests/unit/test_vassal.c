@@ -107,7 +107,7 @@ static void check_step(const struct vassal *was, const struct rig *r, enum vassa
 	assert_in_range(r->out.n, 0, 10);
 	int given_back = event == VASSAL_ADMITTED && !queued(was->state);
 	int taken = event == VASSAL_ADMITTED && queued(was->state);
-	if (taken && v->state == was->state)	/* one that is being killed is in its way: later */
+	if (taken && queued(v->state))	/* one that is being killed is in its way: later */
 		assert_int_not_equal(was->beside.generation, 0);
 	assert_int_equal(count_acts(&r->out, VASSAL_ACT_RELEASE), was->slot + taken - v->slot + given_back);
 	if (count_acts(&r->out, VASSAL_ACT_ANSWER)) {
@@ -224,7 +224,7 @@ static void walk(unsigned tried[VASSAL_STATES][VASSAL_EVENTS])
 		}
 		check_tickets(&r.v);
 		if (below(20) == 0)	/* its ini says otherwise now */
-			r.rules.handover = r.rules.hold && below(2);
+			r.rules.handover = (r.rules.hold = below(3) != 0) && below(2);
 		enum vassal_event next = below(2) ? way_up(&r.v) : (enum vassal_event)below(VASSAL_EVENTS);
 		struct vassal was = r.v;
 		r.now += below(3) ? below(2 * SEC) : below(40 * SEC);

@@ -420,6 +420,12 @@ static void nothing_to_rehearse_with(void **state)
 	must_do(&r, VASSAL_ACT_ANSWER_TRIAL, VASSAL_FAILED_DOWN);
 	assert_int_equal(r.v.trial_failure.why, VASSAL_WHY_NO_TRIAL);
 	is(&r, VASSAL_READY);
+	struct rig no_more = rig_held();	/* its ini wants no held sockets any more */
+	make_ready_held(&no_more);
+	no_more.rules.hold = no_more.rules.handover = false;
+	ev(&no_more, VASSAL_REHEARSE, 0);
+	must_do(&no_more, VASSAL_ACT_ANSWER_TRIAL, VASSAL_FAILED_DOWN);
+	is(&no_more, VASSAL_READY);
 	struct rig down = rig_held();
 	make_ready_held(&down);
 	own(&down, VASSAL_EXITED, 11);
