@@ -172,7 +172,7 @@ def test_new_one_dies_without_a_ruler(new_court):
     assert (place.status()["pid"], place.status()["stale"]) == (old, True)
 
 
-COURTS, EACH = (8, 10) if LONG else (3, 4)  # a ruler that dies young is replaced ever later: many courts, few deaths each
+COURTS, EACH = (12, 6) if LONG else (3, 4)  # a ruler that dies young is replaced ever later: many courts, few deaths each
 
 
 def _handovers_and_deaths(place, dice):

@@ -44,7 +44,7 @@ def test_two_hundred(new_court):
     assert {name for name in names if found[name] != ("ready", False)} == set(BROKEN)
     assert {name for name in names if court.pid(name) == pids[name]} <= set(BROKEN)
     assert {name for name in names if court.starts(name) != 2} <= set(BROKEN)
-    stopped = court.regentctl("reload", "--all", "--parallel", "1", "--stop-on-failure")
+    stopped = court.regentctl("reload", "--all", "--parallel", "4", "--stop-on-failure")
     assert stopped.returncode == 1 and sum(court.starts(name) == 3 for name in names) < MANY - 2
 
 
