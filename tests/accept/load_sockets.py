@@ -122,6 +122,7 @@ def kinds():
         Kind("fastcgi", ["fastcgi-socket = 127.0.0.1:PORT"], "fastcgi"),
         Kind("fastcgi-unix", ["fastcgi-socket = {place}/s"], "fastcgi", "s", unix),
         Kind("scgi", ["scgi-socket = 127.0.0.1:PORT"], "scgi"),
+        Kind("several", ["socket = {place}/s", "http-socket = 127.0.0.1:PORT", "scgi-socket = {place}/t"], "http"),
         Kind("shared", ["shared-socket = 127.0.0.1:PORT", "http-socket = =0"], "http"),
         Kind("shared-unix", ["shared-socket = {place}/s", "socket = =0"], "uwsgi", "s", unix),
     ]

@@ -152,25 +152,19 @@ def test_exit_status_and_words(new_court):
 
 
 def test_broken_from_the_beginning(new_court):
-    """Nothing served yet: 3, and down; what is deployed then is a first start."""
+    """Nothing served yet: 3, and down; what is deployed then is a first start. The code that serves has no app (it answers 500): a broken one does
+    not replace it, and a good one is handed over to."""
     court, place = site(new_court)
-    place.code("broken", "raises")
-    place.config(NEED_APP)
-    court.wait_for(lambda: place.status().get("state") == "blacklisted")
-    assert result(court, "reload", place.ini)["status"] == 3
-    place.code("one")
-    assert result(court, "reload", place.ini)["status"] == 0
-    assert place.get() == (200, "one")
-
-
-def test_broken_serves_until_repaired(new_court):
-    """The code that serves has no app (it answers 500): new code still goes beside it, and a broken one does not replace it."""
-    court, place = site(new_court)
-    place.code("broken", "raises")
-    place.config()
-    court.wait_for(lambda: place.status().get("state") == "broken")
-    assert place.get()[0] == 500
-    assert result(court, "reload", place.ini)["status"] == 3
-    place.code("two")
-    assert result(court, "reload", place.ini)["status"] == 0
-    assert place.get() == (200, "two")
+    other = Place(court, "other")
+    for one, lines in ((place, [NEED_APP]), (other, [])):
+        one.code("broken", "raises")
+        one.config(*lines)
+    court.wait_for(lambda: place.status().get("state") == "blacklisted" and other.status().get("state") == "broken")
+    assert other.get()[0] == 500
+    master = other.status()["pid"]
+    assert [result(court, "reload", one.ini)["status"] for one in (place, other)] == [3, 3]
+    assert other.status()["pid"] == master
+    for one in (place, other):
+        one.code("two")
+        assert result(court, "reload", one.ini)["status"] == 0
+        assert one.get() == (200, "two")

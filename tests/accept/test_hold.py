@@ -60,20 +60,6 @@ def _hand_over(kind, place):
     }.items() if wrong]
 
 
-def test_several_sockets(new_court):
-    """A vassal with three: all go over at once."""
-    chosen = [kind for kind in kinds() if kind.name in ("unix", "http", "tcp6")]
-    court, place = site(new_court)
-    place.code("one")
-    place.config(*(line for kind in chosen for line in kind.ini()), socket=False)
-    for kind in chosen:
-        court.wait_for(lambda kind=kind: kind.get(place) == "one")
-    place.wait_ready()
-    place.code("two")
-    assert result(court, "reload", place.ini)["status"] == 0
-    assert [kind.get(place) for kind in chosen] == ["two"] * 3
-
-
 # ---- as the ini says
 def mode_of(path):
     found = os.stat(path)
@@ -123,12 +109,6 @@ def test_mode_owner_backlog(new_court):
     place.wait_ready()
     assert mode_of(place.socket) == (0o606, pn.uid, pn.gid)
     assert stopped_backlog(place) == 21
-
-
-def test_mode_by_default(new_court):
-    """Nothing said: as the umask has it."""
-    place = serve(new_court, regent=HOLD)
-    assert mode_of(place.socket)[0] == 0o777 & ~0o027
 
 
 # ---- what people do to sockets
@@ -238,9 +218,9 @@ def test_hold_limit(new_court):
 
 # ---- what stays behind
 def test_nothing_is_left(new_court):
-    """stop: paths and directories are gone; start: they are back; TERM: gone."""
+    """A path has the mode that the umask leaves. stop: paths and directories are gone; start: they are back; TERM: gone."""
     place = serve(new_court)
-    assert remains(place.path) == [".socket.regent"]
+    assert remains(place.path) == [".socket.regent"] and mode_of(place.socket)[0] == 0o777 & ~0o027
     assert result(place.court, "stop", place.ini)["status"] == 0
     place.court.wait_for(lambda: not place.socket.exists() and not remains(place.path))
     assert result(place.court, "start", place.ini)["status"] == 0
