@@ -291,7 +291,7 @@ static int check(const struct helper_work *w, unsigned max_fd, const struct help
 int helper_read(int answer_fd, const struct helper_work *work, unsigned max_fd, struct helper_answer *answer,
 		struct sockets_pair pairs[SOCKETS_MAX])
 {
-	int fds[FDS_MAX];
+	int fds[FDS_MAX] = { 0 };	/* as many as bits are set will be there: check() */
 	struct helper_answer came = { 0 };
 	struct iovec iov = { &came, sizeof came };
 	union { char bytes[CMSG_SPACE(sizeof fds)]; struct cmsghdr align; } control;
