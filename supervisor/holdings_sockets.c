@@ -226,7 +226,7 @@ bool held_sweep(struct held *held)
 	if (!held_lives(held))
 		return false;	/* clients wait for the next one */
 	for (struct held_address *a = held->addresses; a; a = a->next)
-		if (a->users[0] == 0 && a->users[1] == 0)
+		if (a->users[0] == 0 && a->users[1] == 0 && !a->is_inherited)
 			a->unwanted = true;
 	return held_any_unwanted(held);
 }

@@ -25,6 +25,7 @@ struct held_address {
 	uint8_t side;		/* that clients reach */
 	bool unwanted;		/* to be removed */
 	bool is_hidden;		/* clients do not reach it before a switch */
+	bool is_inherited;	/* no generation has it; its path leads to what took its place, until the next start */
 	bool is_placed;
 	struct held_place place;
 	UT_hash_handle by_key, by_place;

@@ -87,6 +87,18 @@ static int prepare(struct helper_work *w, struct helper_answer *a)
 	return r;
 }
 
+static int lead_all(const struct helper_work *w, struct helper_answer *a)
+{
+	int r = sockets_switch(&w->wish, w->pairs, w->side, &a->fault);
+	for (unsigned i = 0; i < w->n_departing && r == 0; i++) {
+		bool inherits = w->heir >= 0 && sockets_is_unix(w->departing[i]);
+		/* Where it fails clients are refused a moment sooner: no reason to give up the new generation. */
+		sockets_depart(w->departing[i], &w->departing_pairs[i], inherits ? w->wish.address[w->heir] : NULL,
+			       inherits ? &w->pairs[w->heir] : NULL, w->side);
+	}
+	return r;
+}
+
 static int repair(const struct helper_work *w, struct helper_answer *a)
 {
 	struct stat st;
@@ -128,7 +140,7 @@ static int run(struct helper_work *w, struct helper_answer *a)
 	case HELPER_PREPARE:
 		return prepare(w, a);
 	case HELPER_SWITCH:
-		return sockets_switch(&w->wish, w->pairs, w->side, &a->fault);
+		return lead_all(w, a);
 	case HELPER_REPAIR:
 		return repair(w, a);
 	case HELPER_REMOVE:
@@ -149,7 +161,7 @@ static int by_number(const void *a, const void *b)
 /* Only what it works on stays open. */
 static void close_others(const struct helper_work *w, int answer_fd)
 {
-	int keep[FDS_MAX + 3] = { 2, answer_fd };
+	int keep[2 * FDS_MAX + 3] = { 2, answer_fd };
 	size_t n = 2;
 	if (w->inotify >= 0)
 		keep[n++] = w->inotify;
@@ -157,6 +169,9 @@ static void close_others(const struct helper_work *w, int answer_fd)
 		for (int side = 0; side < 2; side++)
 			if (w->pairs[i].fd[side] >= 0)
 				keep[n++] = w->pairs[i].fd[side];
+	for (unsigned i = 0; i < w->n_departing; i++)
+		for (int side = 0; side < 2; side++)
+			keep[n++] = w->departing_pairs[i].fd[side];
 	qsort(keep, n, sizeof *keep, by_number);
 	for (size_t i = 0; i < n; i++) {
 		unsigned first = (unsigned)keep[i] + 1, last = i + 1 < n ? (unsigned)keep[i + 1] - 1 : ~0U;

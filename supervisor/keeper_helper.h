@@ -27,6 +27,10 @@ struct helper_work {
 	unsigned side;
 	bool apart;				/* HELPER_PREPARE: nobody meets what is new before a switch */
 	uint32_t lead;				/* HELPER_PREPARE: bit i: clients of address i, bound before, are to reach `side` */
+	unsigned n_departing;			/* HELPER_SWITCH: what the old generation has and the new one has not: sockets_depart() */
+	char departing[SOCKETS_MAX][SOCKETS_ADDRESS_MAX];
+	struct sockets_pair departing_pairs[SOCKETS_MAX];
+	int heir;				/* of the one unix address among them: its place in wish; -1: none */
 	bool force;
 	const char *config;			/* HELPER_PREPARE: of a rehearsal, to be checked first; NULL: none */
 	uid_t ruler_uid;			/* who must not have written it */

@@ -45,7 +45,7 @@ static int compose(struct keeper *k, struct held *held, enum next next, struct k
 	w->task = next == NEXT_REPAIR ? HELPER_REPAIR : HELPER_REMOVE;
 	w->force = held->repair == HELD_UNCERTAIN;
 	for (const struct held_address *a = held->addresses; a && w->wish.n < SOCKETS_MAX; a = a->next)
-		if (next == NEXT_REPAIR ? !a->is_hidden : a->unwanted)
+		if (next == NEXT_REPAIR ? !a->is_hidden && !a->is_inherited : a->unwanted)
 			put(w, a);
 	if (next == NEXT_REPAIR) {
 		held->repair = HELD_WHOLE;

@@ -10,13 +10,12 @@
 #define QUIET_MS_MAX 10000U
 #define SENT_AWAY_MAX 1024
 
-/* The other side's listeners, of the addresses that clients were led away from: those on which somebody accepts, or those on which
- * nobody does. */
+/* The other side's listeners on which the old generation accepts, those of addresses that the new one has no more among them; or those that clients were led away from and on which nobody does. */
 static unsigned gather(const struct held *held, unsigned other, bool accepts, int fds[HELD_ADDRESSES_MAX])
 {
 	unsigned n = 0;
 	for (const struct held_address *a = held->addresses; a; a = a->next)
-		if (a->users[!other] == held->drain && (a->users[other] != 0) == accepts)
+		if (accepts ? a->users[other] != 0 : a->users[other] == 0 && a->users[!other] == held->drain)
 			fds[n++] = a->pair.fd[other];
 	return n;
 }

@@ -149,6 +149,10 @@ static int compose_spawn(struct keeper *k, struct held *held, struct keeper_orde
 	w->config = k->config->policy->privileged ? order->config : NULL;	/* else the ruler is the vassals' user anyway */
 	w->ruler_uid = k->config->ruler_uid;
 	w->ruler_gid = k->config->ruler_gid;
+	for (struct held_address *a = held->addresses; a; a = a->next) {
+		a->is_hidden |= a->is_inherited;
+		a->is_inherited = false;
+	}
 	for (unsigned i = 0; i < w->wish.n; i++) {
 		const char *text = w->wish.address[i];
 		const struct held_address *other = holdings_address(&k->held, text);
@@ -167,6 +171,29 @@ static int compose_spawn(struct keeper *k, struct held *held, struct keeper_orde
 	return 0;
 }
 
+/* The path of the only one that is given up is led to the only one that is new: a socket that has moved. */
+static void compose_departing(const struct held *held, const struct keeper_order *order, struct helper_work *w)
+{
+	unsigned gone = 0, new = 0;
+	w->heir = -1;
+	for (const struct held_address *a = held->addresses; a; a = a->next) {
+		bool has = a->users[order->side] == order->generation, had = a->users[!order->side] != 0;
+		if (has && !had && sockets_is_unix(a->text)) {
+			new++;
+			for (unsigned i = 0; i < w->wish.n; i++)
+				if (strcmp(w->wish.address[i], a->text) == 0)
+					w->heir = (int)i;
+		}
+		if (has || !had || w->n_departing == SOCKETS_MAX)
+			continue;
+		gone += sockets_is_unix(a->text);
+		strcpy(w->departing[w->n_departing], a->text);
+		w->departing_pairs[w->n_departing++] = a->pair;
+	}
+	if (gone != 1 || new != 1)
+		w->heir = -1;
+}
+
 static int compose_switch(struct keeper *k, struct held *held, const struct keeper_order *order, struct helper_work *w)
 {
 	const struct holding *g = holdings_find(&k->held, order->generation);
@@ -179,6 +206,7 @@ static int compose_switch(struct keeper *k, struct held *held, const struct keep
 			strcpy(w->wish.address[w->wish.n], a->text);
 			w->pairs[w->wish.n++] = a->pair;
 		}
+	compose_departing(held, order, w);
 	return 0;
 }
 
@@ -287,6 +315,8 @@ static void finish_switch(struct keeper *k, struct held *held, const struct keep
 		held->repair = w->wish.n > 0 ? HELD_UNCERTAIN : held->repair;
 		return;
 	}
+	for (unsigned i = 0; i < w->n_departing; i++)
+		held_find(held, w->departing[i])->is_inherited = w->heir >= 0 && sockets_is_unix(w->departing[i]);
 	for (unsigned i = 0; i < w->wish.n; i++) {
 		struct held_address *a = held_find(held, w->wish.address[i]);
 		a->side = order->side;

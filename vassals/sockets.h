@@ -58,6 +58,10 @@ struct sockets_fault { int error; unsigned index; char step[64]; };
 int sockets_prepare(const struct sockets_wish *wish, struct sockets_pair pairs[SOCKETS_MAX], unsigned side, struct sockets_fault *fault);
 /* Leads new clients of every address to `side`, of all or of none. Again is fine; a deleted P is there again afterwards. */
 int sockets_switch(const struct sockets_wish *wish, const struct sockets_pair pairs[SOCKETS_MAX], unsigned side, struct sockets_fault *fault);
+/* An address that the generation on `side` has no more, while the one before still does; heir: what took its place, NULL: nothing. unix: the path
+ * leads to heir's `side` from now on (without an heir: nowhere); TCP: who knocks is not heard. So nobody is accepted there who would be lost when
+ * that generation ends. sockets_remove() takes such a path away, too. Again is fine. 0 or negative errno. */
+int sockets_depart(const char *address, const struct sockets_pair *pair, const char *heir, const struct sockets_pair *heir_pair, unsigned side);
 /* Removes one address's path, links and directory, if they are still of this pair: nothing where D is gone or a later pair is bound there,
  * and P only if it is the inode of a link in D. The caller closes the descriptors. 0, also where nothing was done; negative errno. */
 int sockets_remove(const char *address, const struct sockets_pair *pair);

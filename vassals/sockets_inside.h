@@ -39,6 +39,10 @@ bool sockets_place_holds(const struct sockets_place *place, unsigned side, int f
 int sockets_place_clear(const struct sockets_place *place);
 /* P becomes a link to `side`, which is fd's; *moved: it was none. -ENOENT: fd has no link there any more. */
 int sockets_place_lead(const struct sockets_place *place, const struct sockets_name *name, unsigned side, int fd, bool *moved);
+/* P becomes a link to a side of heir's. */
+int sockets_place_follow(const struct sockets_place *place, const struct sockets_place *heir, unsigned side);
+/* P leads nowhere any more, if it is ours. */
+int sockets_place_hide(const struct sockets_place *place);
 /* Mode and owner of a side's socket as wish has them. -ENOENT: it has no link any more. */
 int sockets_place_dress(const struct sockets_place *place, unsigned side, const struct sockets_wish *wish, const char **step);
 
@@ -46,6 +50,7 @@ int sockets_place_dress(const struct sockets_place *place, unsigned side, const 
 int sockets_tcp_bind(const struct sockets_wish *wish, const struct sockets_name *name, unsigned side, bool apart, struct sockets_pair *pair,
 		     const char **step);
 int sockets_tcp_lead(const struct sockets_pair *pair, unsigned side);
+int sockets_tcp_deafen(const struct sockets_pair *pair);
 
 /* A socket with the options that wish has for every family. Descriptor or negative errno. */
 int sockets_new(const struct sockets_wish *wish, int family);

@@ -11,6 +11,7 @@
 #include "vassals/util.h"
 
 #define MARK_SIZE 40			/* socket:[18446744073709551615] */
+#define HEIR "heir"			/* in D: a link to what P leads to when its own sockets are not used any more */
 static const char *const marks[] = { "A.is", "B.is" };
 
 const char *sockets_link(unsigned side)
@@ -89,6 +90,11 @@ static bool leads_to(const struct sockets_place *place, unsigned side)
 	return same(place->home, sockets_link(side), place->parent, place->base);
 }
 
+static bool is_ours(const struct sockets_place *place)
+{
+	return leads_to(place, 0) || leads_to(place, 1) || same(place->home, HEIR, place->parent, place->base);
+}
+
 /* One connection more in somebody's queue is the price of asking. */
 static int ask(const struct sockets_name *name)
 {
@@ -107,7 +113,7 @@ int sockets_place_claim(const struct sockets_place *place, const struct sockets_
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -EEXIST;
-	return leads_to(place, 0) || leads_to(place, 1) ? 0 : ask(name);
+	return is_ours(place) ? 0 : ask(name);
 }
 
 static int drop(int dir, const char *name)
@@ -139,9 +145,9 @@ bool sockets_place_holds(const struct sockets_place *place, unsigned side, int f
 
 int sockets_place_clear(const struct sockets_place *place)
 {
-	static const char *const names[] = { "A", "B", "tmp", "A.is", "B.is" };
+	static const char *const names[] = { "A", "B", HEIR, "tmp", "A.is", "B.is" };
 	int first = 0;
-	if (leads_to(place, 0) || leads_to(place, 1))
+	if (is_ours(place))
 		first = drop(place->parent, place->base);
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
 		int r = drop(place->home, names[i]);
@@ -176,6 +182,27 @@ int sockets_place_lead(const struct sockets_place *place, const struct sockets_n
 	}
 	*moved = true;
 	return 0;
+}
+
+int sockets_place_hide(const struct sockets_place *place)
+{
+	return is_ours(place) ? drop(place->parent, place->base) : 0;
+}
+
+int sockets_place_follow(const struct sockets_place *place, const struct sockets_place *heir, unsigned side)
+{
+	if (!is_ours(place))
+		return -EADDRINUSE;
+	int r = drop(place->home, "tmp");
+	if (r == 0 && linkat(heir->home, sockets_link(side), place->home, "tmp", 0) < 0)
+		r = -errno;
+	if (r == 0)
+		r = drop(place->home, HEIR);
+	if (r == 0 && (linkat(place->home, "tmp", place->home, HEIR, 0) < 0 || renameat(place->home, "tmp", place->parent, place->base) < 0))
+		r = -errno;
+	if (r < 0)
+		drop(place->home, "tmp");
+	return r;
 }
 
 static int own(const struct sockets_place *place, const char *link, const struct stat *now, const struct sockets_wish *wish)

@@ -48,6 +48,30 @@ int sockets_switch(const struct sockets_wish *wish, const struct sockets_pair pa
 	return r;
 }
 
+static int depart_unix(const char *address, const struct sockets_pair *pair, const char *heir, const struct sockets_pair *heir_pair,
+		       unsigned side)
+{
+	CLEANUP_PLACE struct sockets_place place = SOCKETS_PLACE_NONE, to = SOCKETS_PLACE_NONE;
+	const char *step;
+	int r = sockets_place_open(address, false, &place, &step);
+	if (r < 0 || !sockets_place_holds(&place, !side, pair->fd[!side]))
+		return r == -ENOENT ? 0 : r;
+	if (heir) {
+		r = sockets_place_open(heir, false, &to, &step);
+		if (r == 0 && !sockets_place_holds(&to, side, heir_pair->fd[side]))
+			r = -ENOENT;
+		if (r == 0)
+			r = sockets_place_follow(&place, &to, side);
+	}
+	return heir && r == 0 ? 0 : sockets_place_hide(&place);	/* another file system, maybe */
+}
+
+int sockets_depart(const char *address, const struct sockets_pair *pair, const char *heir, const struct sockets_pair *heir_pair, unsigned side)
+{
+	side &= 1;
+	return sockets_is_unix(address) ? depart_unix(address, pair, heir, heir_pair, side) : sockets_tcp_deafen(pair);
+}
+
 int sockets_remove(const char *address, const struct sockets_pair *pair)
 {
 	CLEANUP_PLACE struct sockets_place place = SOCKETS_PLACE_NONE;

@@ -68,6 +68,12 @@ int sockets_tcp_lead(const struct sockets_pair *pair, unsigned side)
 	return r;
 }
 
+int sockets_tcp_deafen(const struct sockets_pair *pair)
+{
+	int r = hear_above(pair->fd[0], 255);
+	return r == 0 ? hear_above(pair->fd[1], 255) : r;
+}
+
 /* A and B get their numbers in the group by the order of listening. What comes before B listens goes to A whatever the program says: so A
  * is deaf meanwhile, where clients are B's, and their kernels knock again. (A filter on the socket would do, too, but not every kernel
  * lets an ordinary user set one.) */

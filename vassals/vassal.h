@@ -143,7 +143,7 @@ struct vassal_rules {
 	bool pause;			/* a reload in place pauses the workers first: it was to be a handover, and cannot be one */
 	uint64_t ready_for, start_patience, start_timeout;
 	uint64_t probe_limit;		/* [regent] health-timeout */
-	uint64_t retire_mercy;		/* of the old generation, from the switch to SIGKILL */
+	uint64_t retire_mercy;		/* of the old generation: from the switch to byte 2 at the latest, and from byte 2 to SIGKILL */
 	uint64_t hold_limit;		/* clients wait so long for a vassal that died to come back */
 	uint64_t mercy;			/* after the stop byte: emperor-curse-tolerance */
 	uint64_t curse_tolerance, heartbeat;

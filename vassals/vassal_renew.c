@@ -314,6 +314,7 @@ void cell_switch_failed(struct step *s)
 void move_retire_beside(struct step *s)
 {
 	s->v->beside.phase = VASSAL_BESIDE_RETIRING;
+	move_arm(s, VASSAL_T_RETIRE, s->rules->retire_mercy);
 	move_emit_beside(s, VASSAL_ACT_SEND, 2);
 }
 
@@ -352,9 +353,12 @@ void cell_beside_gone(struct step *s)
 		move_emit(s, VASSAL_ACT_ASK, v->pending == VASSAL_CLASS_NONE ? VASSAL_CLASS_DEPLOY : v->pending);
 }
 
+/* Clients may go on asking at an address that only the old one has: that ends here. Its requests have as long again. */
 void cell_retire_over(struct step *s)
 {
-	if (s->v->beside.generation != 0 && s->v->beside.phase != VASSAL_BESIDE_KILLED)
+	if (s->v->beside.phase == VASSAL_BESIDE_DRAINING)
+		move_retire_beside(s);
+	else if (s->v->beside.generation != 0 && s->v->beside.phase != VASSAL_BESIDE_KILLED)
 		move_kill_beside(s);
 }
 

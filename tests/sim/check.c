@@ -28,7 +28,7 @@ static uint64_t limit_of(const struct sim *s, const struct vassal_rules *r, enum
 	case VASSAL_SWITCHING:
 	case VASSAL_ABANDONING:
 	case VASSAL_KILLING: return SLACK;
-	case VASSAL_RETIRING: return r->retire_mercy + SLACK;
+	case VASSAL_RETIRING: return 2 * r->retire_mercy + SLACK;
 	case VASSAL_RENEW_STARTING:
 	case VASSAL_STARTING: return r->start_timeout + SLACK;
 	case VASSAL_RENEW_SETTLING:

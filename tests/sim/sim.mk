@@ -11,5 +11,5 @@ $(BUILD)/sim: $(call SOBJ,$(SIM_SRC))
 sim: $(BUILD)/sim
 	@for seed in $(SIM_SEEDS); do $(BUILD)/sim --steps $(SIM_STEPS) --seed $$seed || exit 1; done
 sim-planted:
-	@CC="$(CC)" tests/sim/planted.sh
+	@CC="$(CC)" SOURCES="$(SIM_SRC)" tests/sim/planted.sh
 .PHONY: sim sim-planted

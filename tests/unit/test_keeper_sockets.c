@@ -135,17 +135,17 @@ static void test_moved(void **state)
 	struct generation old = start_held(f, good, place.text[0], 0), new = start_held(f, good, place.text[1], LINK_SPAWN_BESIDE);
 	assert_false(exists(place.path[1]));		/* before it was judged */
 	lead(f, good, &new);
-	assert_int_equal(ask(place.path[0]), old.s.pid);
+	assert_int_equal(ask(place.path[0]), new.s.pid);	/* who does not know it yet is not lost with the old one */
 	assert_int_equal(ask(place.path[1]), new.s.pid);
 	finish_held(f, &old, good);
-	wait_until(place.path[0], false);
-	assert_int_equal(ask(place.path[1]), new.s.pid);
-	/* and one that fails takes its path with it */
-	struct generation bad = start_held(f, good, place.text[0], LINK_SPAWN_BESIDE);
-	assert_false(exists(place.path[0]));
-	finish_held(f, &bad, good);
 	settle(f);
-	assert_false(exists(place.path[0]));
+	assert_int_equal(ask(place.path[0]), new.s.pid);
+	assert_int_equal(ask(place.path[1]), new.s.pid);
+	/* until the next start; and one that fails takes its path with it */
+	struct generation bad = start_held(f, good, place.text[0], LINK_SPAWN_BESIDE);
+	finish_held(f, &bad, good);
+	wait_until(place.path[0], false);
+	settle(f);
 	assert_int_equal(ask(place.path[1]), new.s.pid);
 	finish_held(f, &new, good);
 	new = start_held(f, good, place.text[0], 0);
@@ -255,7 +255,7 @@ static void test_pause(void **state)
 	while (strcmp(said(&g), "WINCH") == 0)
 		woken++;
 	assert_string_equal(g.said, "byte 2");
-	assert_true(woken >= 2 && woken <= 16);
+	assert_true(woken >= 1 && woken <= 16);		/* those that are pending at once are one */
 	finish_held(f, &g, name);
 	settle(f);
 	assert_string_equal(words(f), "");

@@ -254,6 +254,7 @@ static void an_old_one_that_does_not_end(void **state)
 	struct rig r = rig_held();
 	make_ready_held(&r);
 	reach_retiring(&r);
+	pass(&r, SEC);
 	own(&r, VASSAL_DRAINED, 0);
 	pass(&r, 60 * SEC);
 	must_do(&r, VASSAL_ACT_KILL, 0);
@@ -261,6 +262,24 @@ static void an_old_one_that_does_not_end(void **state)
 	beside(&r, VASSAL_EXITED, 9);
 	is(&r, VASSAL_READY);
 	assert_int_equal(r.v.result, VASSAL_DONE);
+}
+
+/* Clients still ask where only the old one listens. */
+static void an_old_one_that_does_not_become_quiet(void **state)
+{
+	(void)state;
+	struct rig r = rig_held();
+	make_ready_held(&r);
+	reach_retiring(&r);
+	pass(&r, 60 * SEC);
+	must_do(&r, VASSAL_ACT_SEND, 2);
+	assert_int_equal(did(&r, VASSAL_ACT_SEND)->generation, r.v.beside.generation);
+	own(&r, VASSAL_DRAINED, 0);		/* too late */
+	assert_int_equal(r.out.n, 0);
+	pass(&r, 60 * SEC);
+	must_do(&r, VASSAL_ACT_KILL, 0);
+	beside(&r, VASSAL_EXITED, 9);
+	is(&r, VASSAL_READY);
 }
 
 static void stopped_meanwhile(void **state)
@@ -509,7 +528,7 @@ int main(void)
 		cmocka_unit_test(a_handover), cmocka_unit_test(failures), cmocka_unit_test(a_broken_one_is_not_said_to_serve),
 		cmocka_unit_test(requests_meanwhile), cmocka_unit_test(a_hung_try_does_not_hold_up_its_repair),
 		cmocka_unit_test(the_old_one_dies_first), cmocka_unit_test(the_new_one_dies_after_the_switch),
-		cmocka_unit_test(an_old_one_that_does_not_end), cmocka_unit_test(stopped_meanwhile),
+		cmocka_unit_test(an_old_one_that_does_not_end), cmocka_unit_test(an_old_one_that_does_not_become_quiet), cmocka_unit_test(stopped_meanwhile),
 		cmocka_unit_test(removed_meanwhile), cmocka_unit_test(a_restart_of_held_sockets_is_gentle),
 		cmocka_unit_test(in_place_with_a_pause), cmocka_unit_test(clients_wait_up_to_a_limit),
 		cmocka_unit_test(one_that_says_nothing), cmocka_unit_test(a_rehearsal), cmocka_unit_test(a_bad_rehearsal),
