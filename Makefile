@@ -60,8 +60,7 @@ sanitized: $(BUILD)/san/regent $(BUILD)/san/regentctl
 # The list of options in regent(8) is the program's own.
 $(BUILD)/regent.8: man/regent.8.in $(BUILD)/regent
 	$(BUILD)/regent --mdoc-options >$(BUILD)/options.mdoc
-	$(BUILD)/regent --mdoc-compat >$(BUILD)/compat.mdoc
-	sed -e '/^@OPTIONS@$$/{r $(BUILD)/options.mdoc' -e 'd;}' -e '/^@COMPAT@$$/{r $(BUILD)/compat.mdoc' -e 'd;}' man/regent.8.in >$@
+	sed -e '/^@OPTIONS@$$/{r $(BUILD)/options.mdoc' -e 'd;}' man/regent.8.in >$@
 
 # A second opinion on the same flags.
 clang:

@@ -5,9 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <stdlib.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "supervisor/check.h"
@@ -18,7 +16,6 @@
 #include "supervisor/premises.h"
 #include "supervisor/privileges.h"
 #include "supervisor/ruler.h"
-#include "supervisor/title.h"
 #include "vassals/identity.h"
 #include "vassals/launch.h"
 #include "vassals/util.h"
@@ -134,18 +131,7 @@ static int rule(const struct options *o, uid_t ruler_uid, gid_t ruler_gid, struc
 	return r;
 }
 
-/* Whatever is born from here on has them. */
-static int take_environment(const struct options *o)
-{
-	if (o->umask_plus_1)
-		umask((mode_t)o->umask_plus_1 - 1);
-	for (size_t i = 0; i < o->env.n; i++)
-		if (putenv(o->env.items[i]) != 0)	/* without a '=' it unsets, as it does for uWSGI */
-			return fail("env", errno);
-	return 0;
-}
-
-static int start(struct options *o, int argc, char **argv)
+static int start(struct options *o)
 {
 	uid_t ruler_uid;
 	gid_t ruler_gid;
@@ -155,10 +141,6 @@ static int start(struct options *o, int argc, char **argv)
 		r = find_ruler_user(o, &ruler_uid, &ruler_gid);
 	if (r != 0)
 		return r;
-	r = take_environment(o);
-	if (r != 0)
-		return r;
-	title_set(o, argc, argv);
 	tidy_descriptors();
 	if (launch_reserve() < 0)
 		return fail("cannot reserve descriptors", errno);
@@ -201,8 +183,6 @@ int main(int argc, char **argv)
 		return r;
 	if (o->help)
 		options_help(stdout);
-	else if (o->mdoc_compat)
-		options_mdoc_compat(stdout);
 	else if (o->mdoc_options)
 		options_mdoc(stdout);
 	else if (o->version)
@@ -210,7 +190,7 @@ int main(int argc, char **argv)
 	else if (o->check)
 		r = check_run(o, stdout) != 0 || warned ? EXIT_USAGE : 0;
 	else
-		r = start(o, argc, argv);
+		r = start(o);
 	options_free(o);
 	return r;
 }

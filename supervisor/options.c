@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "supervisor/options_settings.h"
 #include "supervisor/options_value.h"
@@ -45,9 +44,7 @@ static int apply(struct options *o, const struct options_setting *setting, FILE 
 		return misplaced(o, setting, err);
 	switch (row->status) {
 	case OPTION_SILENT: return 0;
-	case OPTION_MEANINGLESS:
-		options_say(err, setting, "%shas no meaning for an emperor%s", o->strict ? "" : "warning: ", o->strict ? " (strict)" : ", ignored");
-		return o->strict ? OPTIONS_USAGE : 0;
+	case OPTION_MEANINGLESS: options_say(err, setting, "warning: has no meaning for an emperor, ignored"); return 0;
 	case OPTION_REFUSED: return options_say(err, setting, "not supported: %s", row->help);
 	case OPTION_WORKS: break;
 	}
@@ -81,9 +78,8 @@ static int apply_all(struct options *o, struct options_settings *s)
 /* Where an option was given last: its complaint names that place. */
 static const struct options_setting *place_of(const struct options_settings *s, const char *name)
 {
-	const struct options_row *row = options_row_named(name, strlen(name));
-	for (size_t i = s->n; row && i-- > 0;)
-		if (s->items[i].row && s->items[i].row->offset == row->offset && s->items[i].row->kind == row->kind)
+	for (size_t i = s->n; i-- > 0;)
+		if (s->items[i].row && s->items[i].row == options_row_named(name, strlen(name)))
 			return &s->items[i];
 	return NULL;
 }
@@ -99,50 +95,6 @@ static int check_identity(struct options *o, const struct options_settings *s)
 		return r == -ENOENT || r == -EINVAL ? options_say(s->err, place_of(s, "gid"), "no group '%s'", o->gid)
 						    : options_say(s->err, place_of(s, "gid"), "cannot look up group '%s': %s", o->gid, strerror(-r));
 	return 0;
-}
-
-static int check_groups(const struct options *o, const struct options_settings *s)
-{
-	gid_t gid;
-	for (size_t i = 0; i < o->add_gid.n; i++)
-		if (identity_group(o->add_gid.items[i], &gid) < 0)
-			return options_say(s->err, place_of(s, "add-gid"), "no group '%s'", o->add_gid.items[i]);
-	return 0;
-}
-
-/* text, beginning in the directory unless it is absolute. */
-static int begin_at(const char *directory, const char *lead, char **text)
-{
-	char *joined;
-	size_t n = strlen(lead);
-	if (!*text || (*text)[n] == '/')
-		return 0;
-	if (asprintf(&joined, "%s%s/%s", lead, directory, *text + n) < 0)
-		return -ENOMEM;
-	free(*text);
-	*text = joined;
-	return 0;
-}
-
-/* What uWSGI looks up after its own chdir: directories to watch, and what is opened late. Patterns begin where it was started. */
-static int do_chdir(struct options *o, const struct options_settings *s)
-{
-	struct stat st;
-	if (!o->chdir)
-		return 0;
-	if (stat(o->chdir, &st) < 0 || !S_ISDIR(st.st_mode))
-		return options_say(s->err, place_of(s, "chdir"), "no directory '%s'", o->chdir);
-	int r = begin_at(o->chdir, "", &o->pidfile2);
-	if (r == 0)
-		r = begin_at(o->chdir, "", &o->logto2);
-	for (size_t i = 0; i < o->emperor.n && r == 0; i++) {
-		char **place = &o->emperor.items[i];
-		if (strncmp(*place, "dir://", 6) == 0)
-			r = begin_at(o->chdir, "dir://", place);
-		else if (!strstr(*place, "://") && !strpbrk(*place, "*?["))
-			r = begin_at(o->chdir, "", place);
-	}
-	return r < 0 ? options_say(s->err, NULL, "out of memory") : 0;
 }
 
 /* Words that cannot both be meant. Of those about root, the one that gives less away would win in silence: so say it. */
@@ -174,20 +126,11 @@ static int check(struct options *o, const struct options_settings *s)
 		o->control_socket = NULL;
 		return options_say(s->err, NULL, "out of memory");
 	}
-	if (o->help || o->version || o->mdoc_options || o->mdoc_compat)
+	if (o->help || o->version || o->mdoc_options)
 		return 0;
 	int r = check_identity(o, s);
 	if (r == 0)
-		r = check_groups(o, s);
-	if (r == 0)
 		r = check_contradictions(o, s);
-	if (r == 0)
-		r = do_chdir(o, s);
-	if (r == 0 && o->logto2) {
-		free(o->logto);
-		o->logto = o->logto2;
-		o->logto2 = NULL;
-	}
 	if (r == 0 && o->emperor.n == 0)
 		r = options_say(s->err, NULL, "nothing to do: give --emperor DIRECTORY (see regent --help)");
 	return r;

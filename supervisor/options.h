@@ -23,19 +23,12 @@ struct options {
 	uint32_t emperor_throttle;		/* ms, 1000 */
 	uint32_t emperor_max_throttle;		/* ms, 180000: uWSGI takes this one in milliseconds too */
 	struct options_list emperor_extra_extension;	/* with their dot: put there where it was left out */
-	bool emperor_tyrant_initgroups, no_initgroups;
-	struct options_list add_gid;		/* existing groups; in place of the user's own */
-	struct options_list env;		/* name=value, or name to unset, in order */
-	int umask_plus_1;			/* 0: as it is */
-	char *chdir;				/* done already: it stands before what begins there */
-	char *emperor_procname, *procname, *procname_prefix, *procname_prefix_spaced, *procname_append;
 	char *emperor_wrapper;			/* execed instead of the binary */
 	struct options_list vassals_inherit_before, vassals_include_before, vassals_set, vassals_inherit, vassals_include;
 	/* common ones that an emperor's ini carries */
 	char *uid, *gid;			/* as given; resolved below */
 	uid_t uid_number; gid_t gid_number;	/* IDENTITY_NONE when not given */
-	char *emperor_pidfile, *pidfile2, *safe_pidfile, *safe_pidfile2;
-	char *pidfile, *logto, *logto2, *log_syslog;	/* log_syslog: "" when given without argument */
+	char *pidfile, *logto, *log_syslog;	/* log_syslog: "" when given without argument */
 	char *daemonize;			/* log file, or NULL */
 	bool log_date, strict;
 	uint32_t reload_mercy;			/* s, 30: after TERM */
@@ -54,7 +47,7 @@ struct options {
 	struct options_list vassal_users;	/* as root with neither uid nor tyrant: who may be named by an ini; empty: anyone but root */
 	bool vassals_as_root;
 	/* what to do */
-	bool check, help, version, mdoc_options, mdoc_compat;
+	bool check, help, version, mdoc_options;
 };
 
 #define OPTIONS_USAGE 2
@@ -70,7 +63,6 @@ struct options *options_free(struct options *o);	/* NULL is fine; returns NULL *
 void options_defaults(const struct options *o, struct report_defaults *ret);
 
 void options_help(FILE *out);			/* --help, from the table */
-void options_mdoc_compat(FILE *out);		/* likewise its table of what each is beside uWSGI's: `regent --mdoc-compat` */
 void options_mdoc(FILE *out);			/* the man page's list, from the table: `regent --mdoc-options` */
 
 #endif

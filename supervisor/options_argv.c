@@ -94,5 +94,5 @@ int options_settings_argv(struct options_settings *s, int argc, char **argv)
 		late[n_bare++] = argv[w.next++];
 	for (int i = 0; !r && i < n_bare; i++)
 		r = bare(s, late[i]);
-	return r ? r : options_settings_late(s);
+	return r;
 }

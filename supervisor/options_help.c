@@ -44,7 +44,7 @@ static const char *unit(const struct options_row *row)
 static bool repeats(const struct options_row *row)
 {
 	return row->kind == OPTION_LIST || row->kind == OPTION_EXTENSION || row->kind == OPTION_USERS || row->kind == OPTION_ALLOW ||
-	       row->kind == OPTION_INI || row->kind == OPTION_INI_LATE || row->kind == OPTION_SET || row->kind == OPTION_PLACEHOLDER;
+	       row->kind == OPTION_INI || row->kind == OPTION_SET || row->kind == OPTION_PLACEHOLDER;
 }
 
 static void sentence(const struct options_row *row, char *text, size_t size)
@@ -122,6 +122,17 @@ static void mdoc_row(FILE *out, const struct options_row *row)
 		fputs("In an ini, section\n.Li [regent] .\n", out);
 }
 
+static void mdoc_others(FILE *out, enum options_status status, const char *lead)
+{
+	fprintf(out, ".Pp\n%s\n", lead);
+	for (size_t i = 0; i < options_n_rows; i++) {
+		if (options_rows[i].status != status)
+			continue;
+		wrap(out, options_rows[i].names, 0, 0, MDOC_WIDTH);
+		fputc('\n', out);
+	}
+}
+
 void options_mdoc(FILE *out)
 {
 	fputs(".Bl -tag -width Ds\n", out);
@@ -130,30 +141,7 @@ void options_mdoc(FILE *out)
 			if (options_rows[i].status == OPTION_WORKS && (int)options_rows[i].group == group)
 				mdoc_row(out, &options_rows[i]);
 	fputs(".El\n", out);
-}
-
-static void mdoc_compat_row(FILE *out, const struct options_row *row)
-{
-	const char *how;
-	enum options_compat compat = options_row_compat(row, &how);
-	if (compat == COMPAT_UNSAID)
-		return;
-	for (const char *p = row->names; *p; p += strcspn(p, " "), p += *p == ' ')
-		fprintf(out, "%s %.*s", p == row->names ? ".It" : " ,", (int)strcspn(p, " "), p);
-	fprintf(out, "\n.Em %s", options_compat_word(compat));
-	fputs(*how ? " :\n" : "\n", out);
-	if (*how)
-		mdoc_text(out, how);
-}
-
-void options_mdoc_compat(FILE *out)
-{
-	fputs(".Bl -tag -width Ds -compact\n", out);
-	for (int compat = COMPAT_SAME; compat < OPTIONS_COMPATS; compat++)
-		for (size_t i = 0; i < options_n_rows; i++) {
-			const char *how;
-			if ((int)options_row_compat(&options_rows[i], &how) == compat)
-				mdoc_compat_row(out, &options_rows[i]);
-		}
-	fputs(".El\n", out);
+	mdoc_others(out, OPTION_SILENT, "Taken without a word, as an emperor's ini often has them:");
+	mdoc_others(out, OPTION_MEANINGLESS, "Taken with a warning, as they have no meaning for an emperor:");
+	mdoc_others(out, OPTION_REFUSED, "Refused by name, each with its reason:");
 }

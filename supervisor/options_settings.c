@@ -71,29 +71,6 @@ static int split(struct options_settings *s, const struct options_setting *setti
 	return options_settings_add(s, &made);
 }
 
-static bool is_ini(const char *place)
-{
-	size_t n = strlen(place);
-	return n > 4 && strcmp(place + n - 4, ".ini") == 0;
-}
-
-static int postpone(struct options_settings *s, const struct options_setting *setting, const char *place)
-{
-	if (s->n_late == OPTIONS_INI_FILES)
-		return options_say(s->err, setting, "more than %d inis", OPTIONS_INI_FILES);
-	s->late[s->n_late] = strdup(place);
-	return s->late[s->n_late++] ? 0 : no_memory(s);
-}
-
-/* It may name others: they come after it. */
-int options_settings_late(struct options_settings *s)
-{
-	int r = 0;
-	for (size_t i = 0; i < s->n_late && !r; i++)
-		r = options_settings_ini(s, s->late[i]);
-	return r;
-}
-
 static int nested(struct options_settings *s, const struct options_setting *setting)
 {
 	if (s->depth >= OPTIONS_INI_DEPTH)
@@ -110,10 +87,6 @@ static int nested(struct options_settings *s, const struct options_setting *sett
 		place = NULL;
 		r = no_memory(s);
 	}
-	if (!r && setting->row->names[0] == 'i' && strcmp(setting->row->names, "ini") != 0 && !is_ini(place))
-		r = options_say(s->err, setting, "'%s' is no .ini file: regent reads its own options from inis only", place);
-	if (!r && setting->row->kind == OPTION_INI_LATE)
-		return postpone(s, setting, place);
 	if (!r)
 		r = options_settings_ini(s, place);
 	return r;
@@ -127,7 +100,7 @@ int options_settings_add(struct options_settings *s, const struct options_settin
 	/* In the section regent these are strangers, and on their way to a warning. */
 	if (setting->ours && setting->row->section != OPTION_REGENT)
 		return 0;
-	if (setting->row->kind == OPTION_INI || setting->row->kind == OPTION_INI_LATE)
+	if (setting->row->kind == OPTION_INI)
 		return nested(s, setting);
 	if (setting->row->kind == OPTION_SET || setting->row->kind == OPTION_PLACEHOLDER)
 		return split(s, setting, setting->row->kind == OPTION_PLACEHOLDER);
@@ -142,8 +115,6 @@ void options_settings_clear(struct options_settings *s)
 	}
 	for (size_t i = 0; i < s->n_files; i++)
 		free(s->files[i]);
-	for (size_t i = 0; i < s->n_late; i++)
-		free(s->late[i]);
 	free(s->items);
 	*s = (struct options_settings){ .err = s->err };
 }

@@ -33,14 +33,11 @@ struct options_settings {
 	dev_t dev[OPTIONS_INI_FILES];
 	ino_t ino[OPTIONS_INI_FILES];
 	size_t n_files;
-	char *late[OPTIONS_INI_FILES];	/* inis to read at the very end */
-	size_t n_late;
 	unsigned depth;
 };
 
 /* Each: 0, or OPTIONS_USAGE after one line on err. */
 int options_settings_argv(struct options_settings *s, int argc, char **argv);
-int options_settings_late(struct options_settings *s);			/* those that `inherit` named */
 int options_settings_ini(struct options_settings *s, const char *place);	/* FILE, FILE:section */
 /* Takes key and value (copies), says what must be said at once: reads an ini, splits key=value. */
 int options_settings_add(struct options_settings *s, const struct options_setting *setting);

@@ -19,11 +19,9 @@ enum options_kind {
 	OPTION_NUMBER,		/* uint32_t in [min, max] */
 	OPTION_DURATION,	/* uint32_t in ms, given in seconds with at most three decimals; [min, max] in ms */
 	OPTION_SYSLOG,		/* char *: "" without an argument */
-	OPTION_MODE,		/* int, octal, one more than it: 0 is none */
 	OPTION_HANDOVER,	/* int, enum spec_handover: yes, no or force; without an argument yes */
 	OPTION_LOG_DATE,	/* bool; a strftime format turns it on and is not used */
 	OPTION_INI,		/* reads another ini, at once */
-	OPTION_INI_LATE,	/* likewise, after all that was said */
 	OPTION_SET,		/* key=value: as if key = value stood here */
 	OPTION_PLACEHOLDER,	/* key=value, for %(key) only */
 	OPTION_KINDS
@@ -34,19 +32,8 @@ enum options_argument { ARGUMENT_NONE, ARGUMENT_REQUIRED, ARGUMENT_OPTIONAL /* o
 enum options_status {
 	OPTION_WORKS,
 	OPTION_SILENT,		/* usual in an emperor's ini, and done or needless here: taken without a word */
-	OPTION_MEANINGLESS,	/* speaks of workers and requests, which an emperor has not: a warning; with strict an error */
+	OPTION_MEANINGLESS,	/* speaks of workers and requests, which an emperor has not: a warning */
 	OPTION_REFUSED,		/* would change what happens, and regent cannot do it (yet): never taken in silence */
-};
-
-/* Held against uWSGI's option of the same name (2.0.21). */
-enum options_compat {
-	COMPAT_UNSAID,		/* ours: there is nothing to compare */
-	COMPAT_SAME,
-	COMPAT_BETTER,		/* how says in what */
-	COMPAT_DIFFERENT,	/* on purpose: how says why */
-	COMPAT_IGNORED,		/* OPTION_MEANINGLESS */
-	COMPAT_REFUSED,		/* OPTION_REFUSED: help says why */
-	OPTIONS_COMPATS
 };
 
 enum options_section { OPTION_UWSGI, OPTION_REGENT, OPTION_COMMAND_LINE };
@@ -59,7 +46,6 @@ struct options_row {
 	enum options_kind kind;
 	enum options_argument argument;
 	enum options_status status;
-	enum options_compat compat;	/* as written: ask options_row_compat() */
 	enum options_section section;
 	enum options_group group;
 	size_t offset;		/* in struct options */
@@ -67,7 +53,6 @@ struct options_row {
 	const char *fallback;	/* the default as one would type it, or NULL */
 	const char *word;	/* what --help calls the argument */
 	const char *help;	/* what it does; of a refused one: why */
-	const char *how;	/* beside compat */
 };
 
 extern const struct options_row options_rows[];
@@ -78,9 +63,6 @@ const struct options_row *options_row_named(const char *name, size_t n);
 const struct options_row *options_row_lettered(char letter);
 /* The full name if name begins exactly one working option's first name, else NULL: "did you mean". *n is its length. */
 const char *options_row_guess(const char *name, size_t *n);
-/* Also where the status says it. *how: why or in what, "" where there is nothing to say. */
-enum options_compat options_row_compat(const struct options_row *row, const char **how);
-const char *options_compat_word(enum options_compat compat);
 size_t options_row_first(const struct options_row *row);	/* length of its first name */
 
 #endif

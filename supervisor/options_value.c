@@ -141,17 +141,6 @@ static int store_duration(uint32_t *number, const struct options_setting *settin
 	return 0;
 }
 
-/* As uWSGI reads a mode: three octal digits, or four of which the last three count. */
-static int store_mode(int *plus_1, const struct options_setting *setting, FILE *err)
-{
-	const char *value = setting->value;
-	size_t n = strlen(value);
-	if ((n != 3 && n != 4) || value[strspn(value, "01234567")])
-		return SAY("not an octal mode of three or four digits: '%s'", value);
-	*plus_1 = 1 + (int)strtol(value + (n - 3), NULL, 8);
-	return 0;
-}
-
 static int store_log_file(char **text, const struct options_setting *setting, FILE *err)
 {
 	const char *value = setting->value;
@@ -247,10 +236,9 @@ int options_value_store(struct options *o, const struct options_setting *setting
 	case OPTION_NUMBER: return store_number(to, setting, err);
 	case OPTION_DURATION: return store_duration(to, setting, err);
 	case OPTION_SYSLOG: return store_syslog(to, setting, err);
-	case OPTION_MODE: return store_mode(to, setting, err);
 	case OPTION_HANDOVER: return store_handover(to, setting, err);
 	case OPTION_LOG_DATE: return store_log_date(to, setting, err);
-	case OPTION_NOTHING: case OPTION_INI: case OPTION_INI_LATE: case OPTION_SET: case OPTION_PLACEHOLDER: case OPTION_KINDS: break;
+	case OPTION_NOTHING: case OPTION_INI: case OPTION_SET: case OPTION_PLACEHOLDER: case OPTION_KINDS: break;
 	}
 	return 0;
 }
@@ -277,13 +265,11 @@ void options_value_clear(struct options *o)
 		const struct options_row *row = &options_rows[i];
 		if (row->kind == OPTION_TEXT || row->kind == OPTION_LOG_FILE || row->kind == OPTION_SYSLOG) {
 			free(*(char **)field(o, row));
-			*(char **)field(o, row) = NULL;	/* two rows may share one */
 		} else if (row->kind == OPTION_LIST || row->kind == OPTION_EXTENSION || row->kind == OPTION_USERS || row->kind == OPTION_ALLOW) {
 			struct options_list *list = field(o, row);
 			for (size_t k = 0; k < list->n; k++)
 				free(list->items[k]);
 			free(list->items);
-			*list = (struct options_list){ 0 };
 		}
 	}
 }

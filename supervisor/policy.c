@@ -76,21 +76,6 @@ static int find_vassal_users(struct policy *p)
 	return 0;
 }
 
-/* As uWSGI: no-initgroups empties the groups of the user, add-gid replaces them. */
-static int find_fixed(struct policy *p)
-{
-	const struct options *o = p->options;
-	int r = identity_with_groups(o->uid_number, o->gid_number, &p->fixed);
-	if (o->no_initgroups || o->add_gid.n)
-		p->fixed.n_groups = 0;
-	for (size_t i = 0; i < o->add_gid.n && r == 0; i++) {
-		if (p->fixed.n_groups == ARRAY_SIZE(p->fixed.groups))
-			return -E2BIG;
-		r = identity_group(o->add_gid.items[i], &p->fixed.groups[p->fixed.n_groups++]);
-	}
-	return r;
-}
-
 int policy_new(const struct options *options, uid_t ruler_uid, char *const *environment, struct policy **ret)
 {
 	struct policy *p = calloc(1, sizeof *p);
@@ -106,7 +91,7 @@ int policy_new(const struct options *options, uid_t ruler_uid, char *const *envi
 	if (r == 0)
 		r = find_vassal_users(p);
 	if (r == 0 && p->privileged && options->uid_number != IDENTITY_NONE)
-		r = find_fixed(p);
+		r = identity_with_groups(options->uid_number, options->gid_number, &p->fixed);
 	for (size_t i = 0; r == 0 && i < options->emperor.n; i++) {
 		p->n_monitors = i + 1;
 		r = add_monitor(&p->monitors[i], options->emperor.items[i]);
@@ -189,21 +174,6 @@ static int find_owner(struct policy *p, unsigned monitor, const char *name, stru
 	return r;
 }
 
-/* The last one found is kept. */
-static int with_groups(struct policy *p, const char *name, uid_t uid, gid_t gid, struct identity *id, char *why, size_t size)
-{
-	if (p->named.uid != uid || p->named.gid != gid) {
-		int r = identity_with_groups(uid, gid, &p->named);
-		if (r < 0) {
-			p->named.uid = IDENTITY_NONE;
-			snprintf(why, size, "cannot find the groups of user %u for %s: %s", uid, name, strerror(-r));
-			return r;
-		}
-	}
-	*id = p->named;
-	return 0;
-}
-
 static int tyrant_identity(struct policy *p, unsigned monitor, const char *name, struct identity *id, char *why, size_t size)
 {
 	struct stat st;
@@ -222,8 +192,6 @@ static int tyrant_identity(struct policy *p, unsigned monitor, const char *name,
 			 "that the site shall run as", name, st.st_uid);
 		return -EPERM;
 	}
-	if (p->options->emperor_tyrant_initgroups)
-		return with_groups(p, name, st.st_uid, st.st_gid, id, why, size);
 	*id = (struct identity){ .uid = st.st_uid, .gid = st.st_gid };
 	return 0;
 }
@@ -252,7 +220,16 @@ static int ini_identity(struct policy *p, const char *name, uid_t uid, gid_t gid
 			 p->options->vassal_users.n ? ", and only those of vassal-users" : "");
 		return -EPERM;
 	}
-	return with_groups(p, name, uid, gid, id, why, size);
+	if (p->named.uid != uid || p->named.gid != gid) {
+		int r = identity_with_groups(uid, gid, &p->named);
+		if (r < 0) {
+			p->named.uid = IDENTITY_NONE;
+			snprintf(why, size, "cannot find the groups of user %u for %s: %s", uid, name, strerror(-r));
+			return r;
+		}
+	}
+	*id = p->named;
+	return 0;
 }
 
 int policy_identity(struct policy *p, unsigned monitor, const char *name, uid_t asked_uid, gid_t asked_gid,

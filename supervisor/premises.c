@@ -14,7 +14,6 @@
 #include "vassals/util.h"
 
 #define BACKLOG 128
-#define PIDFILES 5
 
 int premises_open_log(struct premises *p, const struct options *o)
 {
@@ -110,40 +109,25 @@ static int write_pidfile(const char *path)
 	return write(fd, text, (size_t)n) == n ? 0 : -EIO;
 }
 
-/* NULL: that one is not asked for. */
-static const char *pidfile(const struct options *o, unsigned i)
-{
-	const char *const paths[PIDFILES] = { o->pidfile, o->safe_pidfile, o->pidfile2, o->safe_pidfile2, o->emperor_pidfile };
-	return paths[i];
-}
-
-static int write_pidfiles(const struct premises *p)
-{
-	int r = 0;
-	for (unsigned i = 0; i < PIDFILES && r == 0; i++) {
-		const char *path = pidfile(p->options, i);
-		r = path ? write_pidfile(path) : 0;
-		if (r < 0)
-			log_error("regent: cannot write the pidfile %s: %s", path, strerror(-r));
-	}
-	return r;
-}
-
 int premises_open(struct premises *p)
 {
 	int r = lock_run_directory(p);
 	if (r == 0)
 		r = open_control(p);
-	return r == 0 ? write_pidfiles(p) : r;
+	if (r == 0 && p->options->pidfile) {
+		r = write_pidfile(p->options->pidfile);
+		if (r < 0)
+			log_error("regent: cannot write the pidfile %s: %s", p->options->pidfile, strerror(-r));
+	}
+	return r;
 }
 
 void premises_close(struct premises *p)
 {
 	if (p->control >= 0)
 		unlink(p->options->control_socket);
-	for (unsigned i = 0; i < PIDFILES; i++)
-		if (pidfile(p->options, i))
-			unlink(pidfile(p->options, i));
+	if (p->options->pidfile)
+		unlink(p->options->pidfile);
 	p->control = util_close(p->control);
 	p->lock = util_close(p->lock);
 	p->log = util_close(p->log);
