@@ -25,4 +25,10 @@ accept-regent: $(ACCEPT_TOOLS) $(BUILD)/san/regent $(BUILD)/san/regentctl
 	$(ACCEPT) --supervisor=regent
 accept: accept-uwsgi accept-regent
 
-.PHONY: accept accept-uwsgi accept-regent
+#: test-long    the long forms: 50 mixed deploys, 60 handovers with slow accepts, 100 kills of the ruler under load, 1,000 operations on 50 masters, 6 million steps simulated
+LONG_TESTS := test_handover_load or test_killed_at_random or test_random or test_ruler_is_killed_at_random
+test-long: $(ACCEPT_TOOLS) $(BUILD)/san/regent $(BUILD)/san/regentctl
+	REGENT_LONG=1 $(ACCEPT) --supervisor=regent -k "$(LONG_TESTS)"
+	$(MAKE) --no-print-directory sim SIM_SEEDS="$$(seq -s ' ' 101 130)" SIM_STEPS=200000
+
+.PHONY: accept accept-uwsgi accept-regent test-long
