@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "supervisor/logger.h"
 #include "supervisor/reading.h"
@@ -217,6 +218,7 @@ void lookup_found(void *data, struct monitor *m, enum monitor_hint hint, const c
 
 struct walk {
 	struct ruler *ruler;
+	struct walk *prev, *next;	/* in ruler.away, while the timer runs */
 	ev_timer again;
 	unsigned tries;
 	char path[];
@@ -250,6 +252,7 @@ static void walk_done(struct ruler *r, void *data, const struct errand_answer *a
 	if (p && answer->walk.n_steps == 0 && answer->error == ENOENT && ++walk->tries < AWAY_TRIES) {
 		ev_timer_set(&walk->again, AWAY_WAIT, 0.);
 		ev_timer_start(r->loop, &walk->again);
+		DL_APPEND(r->away, walk);
 		return;
 	}
 	if (p && watch_path_walked(p, answer->walk.n_steps > 0 ? &answer->walk : &failed) < 0)
@@ -270,10 +273,21 @@ static void on_again(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct walk *walk = w->data;
 	static const struct errand_answer nothing = { .error = EIO };
+	DL_DELETE(walk->ruler->away, walk);
 	(void)loop;
 	(void)revents;
 	if (ask_walk(walk) < 0)
 		walk_done(walk->ruler, walk, &nothing, -1);
+}
+
+void lookup_end(struct ruler *r)
+{
+	while (r->away) {
+		struct walk *walk = r->away;
+		DL_DELETE(r->away, walk);
+		ev_timer_stop(r->loop, &walk->again);
+		free(walk);
+	}
 }
 
 bool lookup_denied(void *data, struct watch_path *p, const char *path)

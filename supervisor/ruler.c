@@ -239,6 +239,7 @@ static int ruler_new(struct ruler *r, const struct ruler_start *start)
 static void ruler_free(struct ruler *r)
 {
 	reading_cancel(r, NULL, NULL);
+	lookup_end(r);
 	for (unsigned i = 0; r->monitors && i < r->options->emperor.n; i++)
 		monitor_free(r->monitors[i]);
 	free(r->monitors);

@@ -113,6 +113,7 @@ struct ruler {
 	struct logger_pump log;
 	ev_periodic never;
 	size_t status_told;		/* the number of vassals in the last status line; SIZE_MAX: none yet */
+	struct walk *away;		/* lookup.c: those that are asked about again in a moment */
 	struct roll *roll;		/* a HUP that is not through yet, or NULL */
 	bool listing;			/* the first listing: what is seen is booting */
 	int status;
@@ -172,6 +173,7 @@ int ruler_check(void *data, struct court_vassal *cv, uint64_t waiter);	/* as in 
 /* --- lookup.c */
 void lookup_found(void *data, struct monitor *m, enum monitor_hint hint, const char *name, const char *path);
 bool lookup_denied(void *data, struct watch_path *p, const char *path);
+void lookup_end(struct ruler *r);
 /* --- liveness.c */
 void liveness_follow(struct subject *s);	/* its state or spec has changed: begins, goes on, or stops */
 struct liveness *liveness_free(struct liveness *l);	/* NULL is fine; returns NULL */
