@@ -114,7 +114,8 @@ class Court:
         for pid, stat in list(found.items()):
             if stat["state"] == "Z" and stat["ppid"] == os.getpid() and pid != self.popen.pid:
                 if process.comm(pid) != "regentctl":  # whose end is for subprocess, in a thread of its own
-                    os.waitpid(pid, os.WNOHANG)
+                    with contextlib.suppress(ChildProcessError):  # another thread that counts was first
+                        os.waitpid(pid, os.WNOHANG)
                 del found[pid]
         return found
 
